@@ -1,0 +1,3 @@
+//! One binary that takes a commit to running, verified software on Kubernetes.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Chores: tidy, conformance, testbed, generated files.
+
+fn main() {}

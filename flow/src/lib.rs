@@ -1,0 +1,1 @@
+//! The reconcile loop over the ports: caches, queues, the executor.

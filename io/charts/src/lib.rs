@@ -1,0 +1,1 @@
+//! The ChartRepo port: HTTP chart repositories.

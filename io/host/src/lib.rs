@@ -1,0 +1,1 @@
+//! The clock, files, environment and signals of the machine.

@@ -1,0 +1,1 @@
+//! The Registry port: OCI registries for charts and artifacts.

@@ -1,0 +1,1 @@
+//! Normalises desired and live objects and says how they differ.

@@ -1,0 +1,1 @@
+//! Go text/template and Sprig: lexer, parser, evaluator and functions, with limits.

@@ -1,0 +1,1 @@
+//! Builds kustomizations: a file tree in, objects out, identical to kustomize build.

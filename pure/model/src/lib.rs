@@ -1,0 +1,1 @@
+//! The nouns of Landfall: object keys, Kubernetes objects, Applications, projects, plans, outcomes and health.

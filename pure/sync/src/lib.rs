@@ -1,0 +1,1 @@
+//! Decides, plans and concludes synchronisations: phases, waves, hooks, prune, self-heal, windows, retry and rollback.
