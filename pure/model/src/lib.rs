@@ -1,1 +1,26 @@
-//! The nouns of Landfall: object keys, Kubernetes objects, Applications, projects, plans, outcomes and health.
+//! The nouns of Landfall. Every crate may use them; they use nothing of ours.
+//!
+//! ```text
+//! key          ObjectKey, GroupKind, GroupVersionKind: how objects are named
+//! object       reading a Kubernetes object held as JSON
+//! application  Application: spec, operation, status, as Argo CD's users have them (argoproj.io/v1alpha1)
+//! project      AppProject
+//! annotations  every annotation, label and finalizer that changes behaviour
+//! sync_options the options of an application and of one object, parsed once
+//! tracking     which application an object belongs to
+//! health       how an object does
+//! ```
+//!
+//! Nothing here reads a clock, a file or the network. Times are `jiff::Timestamp`; on the wire they are RFC 3339 with
+//! whole seconds, as Kubernetes writes them ([`time`]).
+
+pub mod annotations;
+pub mod application;
+pub mod health;
+pub mod key;
+pub mod object;
+pub mod project;
+pub mod status;
+pub mod sync_options;
+pub mod time;
+pub mod tracking;

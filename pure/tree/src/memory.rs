@@ -26,7 +26,8 @@ impl MemoryTree {
     fn below<'a>(&'a self, directory: &str) -> impl Iterator<Item = &'a String> {
         let prefix = if directory.is_empty() { String::new() } else { format!("{directory}/") };
         let same = prefix.clone();
-        let files = self.files.range(prefix.clone()..).map(|(path, _)| path).take_while(move |p| p.starts_with(&prefix));
+        let files =
+            self.files.range(prefix.clone()..).map(|(path, _)| path).take_while(move |p| p.starts_with(&prefix));
         files.chain(self.links.range(same.clone()..).map(|(path, _)| path).take_while(move |p| p.starts_with(&same)))
     }
 }

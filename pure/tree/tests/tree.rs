@@ -34,8 +34,10 @@ fn links_are_followed_inside_the_tree_only() {
 
 #[test]
 fn a_directory_lists_its_entries_sorted() {
-    let names: Vec<_> = tree().directory("a").unwrap().unwrap().into_iter().map(|entry| (entry.name, entry.kind)).collect();
-    let expected = [("b", EntryKind::Directory), ("d.yaml", EntryKind::File), ("dir", EntryKind::Link), ("up", EntryKind::Link)];
+    let names: Vec<_> =
+        tree().directory("a").unwrap().unwrap().into_iter().map(|entry| (entry.name, entry.kind)).collect();
+    let expected =
+        [("b", EntryKind::Directory), ("d.yaml", EntryKind::File), ("dir", EntryKind::Link), ("up", EntryKind::Link)];
     assert_eq!(names, expected.map(|(name, kind)| (name.to_owned(), kind)));
     assert_eq!(tree().directory("a/d.yaml").unwrap(), None);
     assert_eq!(files_below(&tree(), "a").unwrap(), ["a/b/c.yaml", "a/d.yaml"]);
