@@ -1,3 +1,54 @@
-//! Chores: tidy, conformance, testbed, generated files.
+//! Chores: tidy, conformance, testbed, generated files. Run as `cargo xtask <chore>`.
 
-fn main() {}
+mod conformance;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Chores of this repository")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Runs golden cases and prints what passes and where the rest first differs
+    Conformance {
+        /// Which engine to run
+        suite: conformance::Suite,
+        /// A directory or file in the corpus layout; the project's own cases if left out
+        path: Option<PathBuf>,
+        /// Compares with this program instead of stored answers, on the directories that follow
+        #[arg(long, num_args = 2.., value_names = ["PROGRAM", "DIRECTORY"])]
+        against: Vec<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.chore {
+        Chore::Conformance { suite, path, against } => conformance::run(suite, path.as_deref(), &against),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            report(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a line for people on the standard error stream.
+#[expect(clippy::print_stderr, reason = "a command line tool talks to its user")]
+pub(crate) fn report(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Prints a line of the result on the standard output stream.
+#[expect(clippy::print_stdout, reason = "a command line tool talks to its user")]
+pub(crate) fn print(line: &str) {
+    println!("{line}");
+}
