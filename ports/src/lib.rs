@@ -1,1 +1,9 @@
-//! Small async traits for the outside world, and their plain request and answer types.
+//! Small async traits for the outside world, and their plain request and answer types. No implementation.
+//!
+//! ```text
+//! clock    the time
+//! cluster  a Kubernetes API server
+//! ```
+
+pub mod clock;
+pub mod cluster;
