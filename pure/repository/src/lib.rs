@@ -1,0 +1,19 @@
+//! Where sources come from, as data: addresses, credentials, references, and what a `targetRevision` means.
+//!
+//! ```text
+//! Secret data --config--> RepositoryConfig --lookup(url, project)--> Repository (address + how to reach it)
+//! Refs + targetRevision --revision--> Resolved::Commit | Resolved::ShortId (a question for the object database)
+//! ```
+//!
+//! Nothing here connects anywhere: the crates under `io/` take a [`repository::Repository`] and do. Every failure they
+//! report is a [`problem::SourceError`], which says what happened, why, and what to do.
+//! Entry: [`config::parse`], [`lookup::Repositories`], [`revision::resolve`].
+
+pub mod address;
+pub mod config;
+pub mod lookup;
+pub mod problem;
+pub mod refs;
+pub mod repository;
+pub mod revision;
+pub mod secret;
