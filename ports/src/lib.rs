@@ -3,7 +3,9 @@
 //! ```text
 //! clock    the time
 //! cluster  a Kubernetes API server
+//! git      Git repositories
 //! ```
 
 pub mod clock;
 pub mod cluster;
+pub mod git;

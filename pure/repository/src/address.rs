@@ -111,10 +111,9 @@ pub fn parse(text: &str) -> Result<Address, AddressError> {
             let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
                 None => (None, None),
                 Some((user, "")) => (Some(percent_decoded(user)), None),
-                Some((user, password)) => (
-                    Some(percent_decoded(user)),
-                    Some(crate::secret::Confidential::of(percent_decoded(password))),
-                ),
+                Some((user, password)) => {
+                    (Some(percent_decoded(user)), Some(crate::secret::Confidential::of(percent_decoded(password))))
+                }
             };
             let url = format!("{scheme}://{host_port}{tail}");
             Ok(Address::Http { url, host, is_encrypted: scheme == "https", user, password })

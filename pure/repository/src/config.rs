@@ -117,11 +117,12 @@ pub fn parse(
     if credentials.tls_client_certificate.is_some() != credentials.tls_client_key.is_some() {
         reader.complain("tlsClientCertData", "and tlsClientCertKey belong together: one is missing");
     }
+    // Argo CD reads `insecure` for SSH too; `insecureIgnoreHostKey` is its older name there.
+    let insecure = reader.flag("insecure");
     let connection = Connection {
-        tls_insecure: reader.flag("insecure"),
+        tls_insecure: insecure,
         tls_authorities: None,
-        // Argo CD's old key for SSH; `insecure` covers both.
-        host_key_insecure: reader.flag("insecureIgnoreHostKey") || reader.flag("insecure"),
+        host_key_insecure: reader.flag("insecureIgnoreHostKey") || insecure,
         known_hosts: None,
         proxy: reader.word("proxy"),
         no_proxy: reader.word("noProxy"),

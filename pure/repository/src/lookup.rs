@@ -50,7 +50,8 @@ impl Repositories {
             connection.host_key_insecure |= template.connection.host_key_insecure;
         }
         repository.connection.known_hosts = self.known_hosts.clone();
-        repository.connection.tls_authorities = host(url).and_then(|host| self.tls_authorities_by_host.get(&host)).cloned();
+        repository.connection.tls_authorities =
+            host(url).and_then(|host| self.tls_authorities_by_host.get(&host)).cloned();
         repository
     }
 

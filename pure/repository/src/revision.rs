@@ -128,7 +128,7 @@ fn versions(refs: &Refs, tag_prefix: &str) -> Vec<(Version, String, CommitId)> {
             Some((version, tag.to_owned(), reference.commit.clone()))
         })
         .collect();
-    versions.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+    versions.sort_by(|a, b| a.0.precedence(&b.0).then_with(|| a.1.cmp(&b.1)));
     versions
 }
 
@@ -138,10 +138,11 @@ fn highest(refs: &Refs, constraint: &Constraint, tag_prefix: &str) -> Option<(St
 }
 
 fn named<'a>(refs: &'a Refs, revision: &str) -> Option<&'a crate::refs::Reference> {
-    let short = |name: &'a str| {
-        ["refs/heads/", "refs/tags/", "refs/remotes/", "refs/"].iter().find_map(|prefix| name.strip_prefix(prefix))
+    let answers = |name: &str| {
+        let prefixes = ["", "refs/", "refs/heads/", "refs/tags/", "refs/remotes/"];
+        prefixes.iter().any(|prefix| name.strip_prefix(prefix) == Some(revision))
     };
-    refs.references.iter().find(|reference| reference.name == revision || short(&reference.name) == Some(revision))
+    refs.references.iter().find(|reference| answers(&reference.name))
 }
 
 /// Finds names that a person may have meant: equal but for case or a leading `v`, else those that contain it or share
