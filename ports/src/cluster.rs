@@ -53,7 +53,8 @@ impl Discovery {
 
     /// Finds a kind in the version that its group prefers, or any.
     pub fn preferred(&self, wanted: &GroupKind) -> Option<&ServedKind> {
-        let mut served = self.kinds.iter().filter(|kind| kind.gvk.group == wanted.group && kind.gvk.kind == wanted.kind);
+        let mut served =
+            self.kinds.iter().filter(|kind| kind.gvk.group == wanted.group && kind.gvk.kind == wanted.kind);
         let first = served.clone().next();
         served.find(|kind| kind.is_preferred).or(first)
     }
