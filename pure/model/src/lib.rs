@@ -9,6 +9,9 @@
 //! sync_options the options of an application and of one object, parsed once
 //! tracking     which application an object belongs to
 //! health       how an object does
+//! window       what a project's sync windows say at a moment
+//! plan         what is to be done: steps in groups
+//! outcome      what became of them; Events
 //! ```
 //!
 //! Nothing here reads a clock, a file or the network. Times are `jiff::Timestamp`; on the wire they are RFC 3339 with
@@ -19,8 +22,11 @@ pub mod application;
 pub mod health;
 pub mod key;
 pub mod object;
+pub mod outcome;
+pub mod plan;
 pub mod project;
 pub mod status;
 pub mod sync_options;
 pub mod time;
 pub mod tracking;
+pub mod window;

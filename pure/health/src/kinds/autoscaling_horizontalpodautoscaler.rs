@@ -36,8 +36,7 @@ const FAILURES: &[(&str, &[&str])] = &[
 ];
 
 fn assess(live: &Value) -> Health {
-    let from_annotation =
-        object::annotation(live, CONDITIONS_OF_V1).map(|text| serde_json::from_str::<Vec<Value>>(text));
+    let from_annotation = object::annotation(live, CONDITIONS_OF_V1).map(serde_json::from_str::<Vec<Value>>);
     match from_annotation {
         Some(Err(error)) => Health::of(
             HealthStatus::Unknown,
