@@ -12,14 +12,14 @@
 
 pub mod builtin;
 pub mod crd;
-//pub mod fields;
+pub mod fields;
 pub mod json_patch;
-//pub mod managed;
+pub mod managed;
 pub mod merge_patch;
-//pub mod ownership;
+pub mod ownership;
 pub mod schema;
 pub mod strategic;
-//pub mod structured;
-//pub mod typed;
-//pub mod upgrade;
+pub mod structured;
+pub mod typed;
+pub mod upgrade;
 pub mod value;

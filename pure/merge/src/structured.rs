@@ -1,0 +1,532 @@
+//! Server-side apply: structured merge of an applied configuration over a live object, with ownership in managedFields.
+//!
+//! [`apply`] is what a PATCH with `application/apply-patch+yaml` does, [`update`] what every other write does to managedFields.
+//! The caller admits, defaults and stores; times come from it, and nothing here depends on the order of maps.
+//!
+//! ```text
+//! apply:  live + configuration -> merged -> fields that we owned, nobody owns now and are not applied any more are pruned
+//!         -> others' fields that this changes: conflicts, or taken over by force
+//! update: live -> new: what changed belongs to the writer, and to nobody else
+//! ```
+//!
+//! Source: structured-merge-diff v6.3.3, merge/update.go; apimachinery v0.36, pkg/util/managedfields. Versions of a kind are taken to
+//! have the same schema: paths are not converted between them.
+
+use serde_json::{Map, Value};
+
+use crate::fields::set::FieldSet;
+use crate::fields::{Element, Path, path, path_text};
+use crate::managed::{self, ManagedFields, Manager, Operation, Owned};
+use crate::schema::{Schema, ValueType};
+use crate::typed::compare::{Comparison, compare};
+use crate::typed::validate::{Duplicates, problems};
+use crate::typed::{self, TypeProblem, problems_text};
+use crate::value::{equal, type_of};
+
+/// The annotation in which `kubectl apply` keeps its last configuration.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// More entries of writers than this are merged into `ancient-changes`.
+const UPDATERS_MAX: usize = 10;
+
+/// What must be known of the object's kind.
+#[derive(Debug, Clone)]
+pub struct Kind<'a> {
+    /// The version that the request speaks, for example `apps/v1`.
+    pub api_version: &'a str,
+    /// The schema of that version.
+    pub schema: Schema<'a>,
+    /// Fields that this endpoint ignores, and which nobody comes to own through it: `status` of an object with a status subresource,
+    /// everything but `status` of the status subresource.
+    pub reset: FieldSet,
+    /// The versions in which the kind exists; entries of others are dropped. Empty: all are kept.
+    pub served_versions: Vec<String>,
+    /// Whether the server holds the kind as a Go struct.
+    pub storage: Storage,
+}
+
+/// How the server that owns the objects holds them, which shows in what writers come to own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// As a struct (built-in kinds): nested structs and required fields are always there, so nobody adds them.
+    Struct,
+    /// As the JSON that it is (custom resources).
+    Json,
+}
+
+/// Who writes, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Writer<'a> {
+    /// The field manager.
+    pub manager: &'a str,
+    /// The subresource that is written; empty for the object itself.
+    pub subresource: &'a str,
+    /// The time to record, in RFC 3339 with seconds, for example `2026-01-31T12:00:00Z`.
+    pub now: &'a str,
+}
+
+/// What to do about fields that others own and the configuration changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Force {
+    /// Take them over.
+    Yes,
+    /// Refuse the whole request.
+    No,
+}
+
+/// A field that the configuration changes and somebody else owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Who owns it.
+    pub manager: Manager,
+    /// The field.
+    pub path: Path,
+}
+
+impl Conflict {
+    /// The message of the cause in the API server's answer: `conflict with "manager" using apps/v1`.
+    #[must_use]
+    pub fn message(&self) -> String {
+        format!("conflict with {}", self.manager)
+    }
+
+    /// The field of the cause: `.spec.replicas`.
+    #[must_use]
+    pub fn field(&self) -> String {
+        path_text(&self.path)
+    }
+}
+
+/// Why a configuration cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// Others own fields that it changes: 409 Conflict, one cause of type `FieldManagerConflict` for each. Never empty; sorted.
+    #[error("{}", conflicts_text(.0))]
+    Conflicts(Vec<Conflict>),
+    /// The request is malformed: 400 Bad Request.
+    #[error("{0}")]
+    BadRequest(String),
+    /// An object does not fit its schema.
+    #[error("failed to create typed {which} object ({object}): {}", problems_text(.problems))]
+    Mistyped {
+        /// `patch` or `live`.
+        which: &'static str,
+        /// `namespace/name; group/version, Kind=kind`.
+        object: String,
+        /// What does not fit.
+        problems: Vec<TypeProblem>,
+    },
+    /// The live object's managedFields cannot be read.
+    #[error("failed to decode managed fields: {0}")]
+    BadManagedFields(#[from] managed::ReadError),
+}
+
+/// The message of the API server's answer to conflicts, without what names the object.
+fn conflicts_text(conflicts: &[Conflict]) -> String {
+    if let [only] = conflicts {
+        return format!("Apply failed with 1 conflict: {}: {}", only.message(), only.field());
+    }
+    let mut lines = Vec::new();
+    let mut last = None;
+    for conflict in conflicts {
+        if last != Some(&conflict.manager) {
+            lines.push(format!("conflicts with {}:", conflict.manager));
+            last = Some(&conflict.manager);
+        }
+        lines.push(format!("- {}", conflict.field()));
+    }
+    format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
+}
+
+/// Applies a configuration to a live object (`None`: it does not exist yet) and returns the new object with its managedFields.
+///
+/// If nothing changes but ownership, no time is recorded. Defaulting is the caller's; what it adds belongs to nobody.
+///
+/// # Errors
+/// See [`ApplyError`]; the live object is then as it was.
+pub fn apply(
+    live: Option<&Value>,
+    configuration: &Value,
+    kind: &Kind<'_>,
+    writer: Writer<'_>,
+    force: Force,
+) -> Result<Value, ApplyError> {
+    let (api_version, _) = type_of(configuration);
+    if api_version != kind.api_version {
+        return Err(ApplyError::BadRequest(format!(
+            "Incorrect version specified in apply patch. Specified patch version: {api_version}, expected: {}",
+            kind.api_version
+        )));
+    }
+    if configuration.pointer("/metadata/managedFields").is_some_and(|entries| !entries.is_null()) {
+        return Err(ApplyError::BadRequest("metadata.managedFields must be nil".to_owned()));
+    }
+    let mut bare = live.cloned().unwrap_or_else(empty);
+    let mut managed = ManagedFields::of(&bare)?;
+    managed::clear(&mut bare);
+    fits(configuration, kind, Duplicates::Refused, "patch")?;
+    fits(&bare, kind, Duplicates::Allowed, "live")?;
+    if managed.owned.is_empty() && live.is_some() {
+        let first = Writer { manager: "before-first-apply", subresource: writer.subresource, now: writer.now };
+        managed = record_update(&empty(), &bare, managed, kind, first)
+            .map_err(|problems| mistyped("live", &bare, problems))?;
+    }
+
+    let attempt = |force| apply_core(&bare, configuration, managed.clone(), kind, writer, force);
+    let (merged, managed) = match attempt(force) {
+        Err(ApplyError::Conflicts(conflicts)) if writer.manager == "kubectl" => {
+            let allowed = owned_by_last_applied(&bare, kind);
+            let rest: Vec<Conflict> = conflicts.into_iter().filter(|conflict| !allowed.has(&conflict.path)).collect();
+            if rest.is_empty() {
+                attempt(Force::Yes)?
+            } else {
+                return Err(ApplyError::Conflicts(rest));
+            }
+        }
+        other => other?,
+    };
+    let mut object = merged;
+    if writer.manager == "kubectl" {
+        refresh_last_applied(&bare, configuration, &mut object);
+    }
+    managed.store(&mut object);
+    Ok(object)
+}
+
+/// The new object of a write that is not an apply, with managedFields saying that the writer owns what it changed.
+///
+/// `live` is `None` on creation. managedFields that the new object brings along replace the live ones, unless a subresource is
+/// written; an empty list of them ends tracking, and an object that is not tracked stays so.
+#[must_use]
+pub fn update(live: Option<&Value>, new: Value, kind: &Kind<'_>, writer: Writer<'_>) -> Value {
+    let mut new = new;
+    let mut before = live.cloned().unwrap_or_else(empty);
+    let managed = entries_of_update(&before, &new, writer);
+    managed::clear(&mut before);
+    managed::clear(&mut new);
+    let exists = live.and_then(|live| live.pointer("/metadata/uid")).is_some_and(|uid| !uid.is_null());
+    if managed.owned.is_empty() && exists {
+        return new;
+    }
+    // An object that its schema cannot describe is written without ownership rather than not at all.
+    if let Ok(managed) = record_update(&before, &new, managed, kind, writer) {
+        managed.store(&mut new);
+    }
+    new
+}
+
+fn empty() -> Value {
+    Value::Object(Map::new())
+}
+
+fn entries_of_update(live: &Value, new: &Value, writer: Writer<'_>) -> ManagedFields {
+    let of_live = || ManagedFields::of(live).unwrap_or_default();
+    if !writer.subresource.is_empty() {
+        return of_live();
+    }
+    match new.pointer("/metadata/managedFields") {
+        Some(Value::Array(entries))
+            if entries.is_empty() || (entries.len() == 1 && entries[0].as_object().is_some_and(Map::is_empty)) =>
+        {
+            ManagedFields::default()
+        }
+        Some(Value::Array(entries)) => match ManagedFields::read(entries) {
+            Ok(managed) if !managed.owned.is_empty() => managed,
+            _ => of_live(),
+        },
+        _ => of_live(),
+    }
+}
+
+fn object_text(object: &Value) -> String {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = type_of(object);
+    format!("{}/{}; {api_version}, Kind={kind}", text("/metadata/namespace"), text("/metadata/name"))
+}
+
+fn mistyped(which: &'static str, object: &Value, problems: Vec<TypeProblem>) -> ApplyError {
+    ApplyError::Mistyped { which, object: object_text(object), problems }
+}
+
+fn fits(object: &Value, kind: &Kind<'_>, duplicates: Duplicates, which: &'static str) -> Result<(), ApplyError> {
+    let found = problems(object, kind.schema, duplicates);
+    if found.is_empty() { Ok(()) } else { Err(mistyped(which, object, found)) }
+}
+
+/// Fields that never appear in managedFields: what identifies an object and what the server itself keeps.
+fn stripped() -> FieldSet {
+    let metadata = [
+        "name",
+        "namespace",
+        "creationTimestamp",
+        "selfLink",
+        "uid",
+        "clusterName",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+    ];
+    let mut set = FieldSet::of(metadata.iter().map(|field| path(&["metadata", field])));
+    for field in ["apiVersion", "kind", "metadata"] {
+        set.insert(&path(&[field]));
+    }
+    set
+}
+
+fn apply_core(
+    live: &Value,
+    configuration: &Value,
+    managed: ManagedFields,
+    kind: &Kind<'_>,
+    writer: Writer<'_>,
+    force: Force,
+) -> Result<(Value, ManagedFields), ApplyError> {
+    let me = Manager { subresource: writer.subresource.to_owned(), ..Manager::applier(writer.manager) };
+    let mut managed = reconciled(managed, kind);
+    let merged = typed::merge::merge(live, configuration, kind.schema)
+        .map_err(|problems| mistyped("patch", configuration, problems))?;
+    let fields = typed::fieldset::of(configuration, kind.schema).recursive_difference(&kind.reset);
+    let mine = Owned {
+        api_version: kind.api_version.to_owned(),
+        time: managed.owned.get(&me).and_then(|owned| owned.time.clone()),
+        fields,
+    };
+    let last = managed.owned.insert(me.clone(), mine);
+    let new = match last {
+        Some(last) if !last.fields.is_empty() => prune(&merged, &managed, &last.fields, kind.schema),
+        _ => merged,
+    };
+    let comparison = difference(live, &new, kind).map_err(|problems| mistyped("live", live, problems))?;
+    take_over(&mut managed, &me, &comparison, force)?;
+
+    let is_same = equal(live, &new);
+    if let Some(owned) = managed.owned.get_mut(&me) {
+        owned.fields = owned.fields.difference(&stripped());
+        if !is_same {
+            owned.time = Some(writer.now.to_owned());
+        }
+    }
+    managed.drop_empty();
+    Ok((new, managed))
+}
+
+/// Entries of versions that still exist, fitted to the schema: where a list or map became atomic, its owner owns it as a whole.
+fn reconciled(mut managed: ManagedFields, kind: &Kind<'_>) -> ManagedFields {
+    let is_served = |version: &String| kind.served_versions.is_empty() || kind.served_versions.contains(version);
+    managed.owned.retain(|_, owned| is_served(&owned.api_version));
+    for owned in managed.owned.values_mut() {
+        atomise(&mut owned.fields, kind.schema);
+    }
+    managed
+}
+
+fn atomise(fields: &mut FieldSet, schema: Schema<'_>) {
+    let children = std::mem::take(&mut fields.children);
+    for (element, mut below) in children {
+        let inside = match &element {
+            Element::Field(name) => schema.entry(name),
+            Element::Key(_) | Element::Value(_) | Element::Index(_) => Some(schema.items()),
+        };
+        let Some(inside) = inside else {
+            fields.children.insert(element, below);
+            continue;
+        };
+        let is_atom = match inside.node().value_type {
+            ValueType::Array => typed::is_atomic_list(inside),
+            ValueType::Object => !inside.is_untyped_map() && typed::is_atomic_map(inside),
+            _ => false,
+        };
+        if is_atom && below.size() > 0 {
+            fields.members.insert(element);
+        } else {
+            atomise(&mut below, inside);
+            fields.children.insert(element, below);
+        }
+    }
+}
+
+/// Removes what the last configuration had, the new one has not, and nobody else owns.
+fn prune(merged: &Value, managed: &ManagedFields, last: &FieldSet, schema: Schema<'_>) -> Value {
+    let named = |set: &FieldSet| set.with_named_fields(Some(schema));
+    let fields_of = |value: &Value| named(&typed::fieldset::of(value, schema));
+    let all = fields_of(merged);
+    // Without everything that was ours...
+    let pruned = typed::remove::remove(merged, &named(last), schema);
+    // ...but with everything that somebody, we included, owns now...
+    let owned = managed.owned.values().fold(FieldSet::default(), |all, owned| all.union(&owned.fields));
+    let kept = fields_of(&pruned).union(&named(&owned));
+    let pruned = typed::remove::remove(merged, &all.difference(&kept), schema);
+    // ...and with everything that went only because it was inside of something that was ours.
+    let gone = all.difference(&fields_of(&pruned)).intersection(&named(last));
+    typed::remove::remove(merged, &gone, schema)
+}
+
+/// What differs, as the server sees both objects, without what this endpoint ignores.
+fn difference(live: &Value, new: &Value, kind: &Kind<'_>) -> Result<Comparison, Vec<TypeProblem>> {
+    let compared = match kind.storage {
+        Storage::Json => compare(live, new, kind.schema)?,
+        Storage::Struct => compare(&as_struct(live, kind.schema), &as_struct(new, kind.schema), kind.schema)?,
+    };
+    Ok(compared.without(&kind.reset))
+}
+
+/// Takes what changed from everybody else.
+fn take_over(
+    managed: &mut ManagedFields,
+    me: &Manager,
+    comparison: &Comparison,
+    force: Force,
+) -> Result<(), ApplyError> {
+    let changed = comparison.modified.union(&comparison.added);
+    let mut conflicts = Vec::new();
+    for (manager, owned) in &mut managed.owned {
+        if manager == me {
+            continue;
+        }
+        let contested = owned.fields.intersection(&changed);
+        conflicts.extend(contested.paths().into_iter().map(|path| Conflict { manager: manager.clone(), path }));
+        owned.fields = owned.fields.difference(&contested).difference(&comparison.removed);
+    }
+    if force == Force::No && !conflicts.is_empty() {
+        return Err(ApplyError::Conflicts(conflicts));
+    }
+    managed.owned.retain(|manager, owned| manager == me || !owned.fields.is_empty());
+    Ok(())
+}
+
+fn record_update(
+    live: &Value,
+    new: &Value,
+    managed: ManagedFields,
+    kind: &Kind<'_>,
+    writer: Writer<'_>,
+) -> Result<ManagedFields, Vec<TypeProblem>> {
+    let me = Manager {
+        name: if writer.manager.is_empty() { "unknown".to_owned() } else { writer.manager.to_owned() },
+        operation: Operation::Update,
+        api_version: kind.api_version.to_owned(),
+        subresource: writer.subresource.to_owned(),
+    };
+    // The operation is nobody yet: whoever changes a value, even one of its own, takes it from all entries and gets it in its own.
+    let nobody = Manager::applier("\u{0}");
+    let mut managed = reconciled(managed, kind);
+    let comparison = difference(live, new, kind)?;
+    take_over(&mut managed, &nobody, &comparison, Force::Yes).expect("forced operations have no conflicts");
+    let taken = comparison.modified.union(&comparison.added).recursive_difference(&kind.reset).difference(&stripped());
+    if !taken.is_empty() {
+        let fields = match managed.owned.get(&me) {
+            Some(before) => before.fields.union(&taken),
+            None => taken,
+        };
+        managed
+            .owned
+            .insert(me, Owned { api_version: kind.api_version.to_owned(), time: Some(writer.now.to_owned()), fields });
+    }
+    managed.drop_empty();
+    cap_updaters(&mut managed);
+    Ok(managed)
+}
+
+/// Merges the oldest writers of each version into one entry until few enough are left.
+fn cap_updaters(managed: &mut ManagedFields) {
+    let mut updaters: Vec<Manager> =
+        managed.owned.keys().filter(|manager| manager.operation == Operation::Update).cloned().collect();
+    let mut count = updaters.len();
+    updaters.sort_by_key(|manager| managed.owned[manager].time.clone());
+    let mut first_by_version = std::collections::BTreeMap::<String, Manager>::new();
+    for updater in updaters {
+        if count <= UPDATERS_MAX {
+            return;
+        }
+        let version = managed.owned[&updater].api_version.clone();
+        let Some(first) = first_by_version.get(&version) else {
+            first_by_version.insert(version, updater);
+            continue;
+        };
+        let bucket = Manager {
+            name: "ancient-changes".to_owned(),
+            operation: Operation::Update,
+            api_version: version,
+            subresource: String::new(),
+        };
+        if !managed.owned.contains_key(&bucket)
+            && let Some(oldest) = managed.owned.remove(first)
+        {
+            managed.owned.insert(bucket.clone(), oldest);
+        }
+        if let (Some(newer), Some(merged)) = (managed.owned.remove(&updater), managed.owned.get_mut(&bucket)) {
+            merged.fields = merged.fields.union(&newer.fields);
+            merged.time = newer.time;
+        }
+        count -= 1;
+    }
+}
+
+/// The object as a struct in Go would hold it: nested structs are never absent, and required fields at least null.
+fn as_struct(value: &Value, schema: Schema<'_>) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut filled: Map<String, Value> = map
+                .iter()
+                .map(|(key, value)| {
+                    let inside = schema.entry(key).unwrap_or_else(Schema::deduced);
+                    (key.clone(), as_struct(value, inside))
+                })
+                .collect();
+            for (name, node) in &schema.node().properties {
+                if filled.contains_key(name) {
+                    continue;
+                }
+                let is_struct =
+                    node.default.as_ref().is_some_and(|default| default.as_object().is_some_and(Map::is_empty));
+                let inside = schema.field(name).unwrap_or_else(Schema::deduced);
+                if is_struct && inside.node().value_type == ValueType::Object {
+                    filled.insert(name.clone(), as_struct(&empty(), inside));
+                } else if schema.node().required.binary_search(name).is_ok() {
+                    filled.insert(name.clone(), Value::Null);
+                }
+            }
+            Value::Object(filled)
+        }
+        Value::Array(list) => list.iter().map(|element| as_struct(element, schema.items())).collect(),
+        other => other.clone(),
+    }
+}
+
+fn last_applied(object: &Value) -> Option<&str> {
+    object.get("metadata")?.get("annotations")?.get(LAST_APPLIED)?.as_str().filter(|text| !text.is_empty())
+}
+
+/// What `kubectl apply` wrote and nobody changed since: server-side apply by kubectl may take that over without force.
+fn owned_by_last_applied(live: &Value, kind: &Kind<'_>) -> FieldSet {
+    let found = || {
+        let applied: Value = serde_json::from_str(last_applied(live)?).ok()?;
+        (type_of(&applied).0 == kind.api_version).then_some(())?;
+        let comparison = compare(&applied, live, kind.schema).ok()?;
+        Some(
+            typed::fieldset::of(&applied, kind.schema)
+                .difference(&comparison.modified)
+                .difference(&comparison.added)
+                .difference(&comparison.removed),
+        )
+    };
+    found().unwrap_or_default()
+}
+
+/// Keeps kubectl's annotation in step where the live object has one, so that client-side apply can be returned to.
+fn refresh_last_applied(live: &Value, configuration: &Value, object: &mut Value) {
+    if last_applied(live).is_none() {
+        return;
+    }
+    let mut applied = configuration.clone();
+    managed::clear(&mut applied);
+    if let Some(Value::Object(annotations)) = applied.pointer_mut("/metadata/annotations") {
+        annotations.remove(LAST_APPLIED);
+    }
+    if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
+        annotations.insert(LAST_APPLIED.to_owned(), Value::String(format!("{applied}\n")));
+    }
+}
+
+#[cfg(test)]
+mod tests;
