@@ -20,8 +20,10 @@ use landfall_tree::Tree;
 /// calls the work off. Errors carry the address without credentials, the reason and a hint.
 #[async_trait]
 pub trait GitRemote: Send + Sync {
-    /// Lists HEAD, branches, tags and other references with one request.
-    async fn list_refs(&self, repository: &Repository) -> Result<Refs, SourceError>;
+    /// Lists HEAD, branches and tags with one request, and whatever stands below `extra_prefixes` (`refs/pull/7/`): big
+    /// hosts have a reference for every pull request ever made, so the rest is left out unless asked for. See
+    /// `landfall_repository::revision::extra_prefixes`.
+    async fn list_refs(&self, repository: &Repository, extra_prefixes: &[String]) -> Result<Refs, SourceError>;
 
     /// Makes sure that the commits and all they lead to are here; asks the network only for what is missing.
     ///

@@ -114,6 +114,18 @@ pub fn resolve(refs: &Refs, revision: &str, tag_prefix: &str) -> Result<Resolved
     Err(UnknownRevision::NoSuchName { revision: revision.to_owned(), similar: similar(refs, revision) })
 }
 
+/// Names the references beyond branches and tags that `revision` may mean: those that a listing must be asked for.
+pub fn extra_prefixes(revision: &str) -> Vec<String> {
+    let revision = revision.trim();
+    let is_usual = ["refs/heads/", "refs/tags/"].iter().any(|prefix| revision.starts_with(prefix));
+    match revision.strip_prefix("refs/") {
+        _ if is_usual || revision.is_empty() => Vec::new(),
+        Some(_) => vec![revision.to_owned()],
+        None if revision.contains('/') => vec![format!("refs/{revision}"), format!("refs/remotes/{revision}")],
+        None => Vec::new(),
+    }
+}
+
 /// Reads a version constraint; a plain version (`1.2.3`, `v2`) names a tag and is none.
 fn constraint(revision: &str) -> Option<Constraint> {
     if Version::parse(revision).is_ok() { None } else { Constraint::parse(revision).ok() }
