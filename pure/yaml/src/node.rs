@@ -1,5 +1,7 @@
 //! The tree of a document: kinds, tags, styles, anchors, positions.
 
+use crate::{Error, Limits, Resolver, compose};
+
 /// Holds one YAML document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
@@ -80,16 +82,28 @@ impl Document {
     /// Converts to JSON by the rules of the resolver that the document was parsed with.
     ///
     /// Errors: values that JSON cannot hold (infinities, keys that are maps or null), bad merges and tags.
-    pub fn to_json(&self) -> Result<serde_json::Value, crate::Error> {
+    pub fn to_json(&self) -> Result<serde_json::Value, Error> {
         self.root.to_json(self.resolver)
     }
 }
 
 impl Node {
-    /// Converts to JSON by the rules of a resolver. Aliases need the document: see [`Document::to_json`].
+    /// Converts to JSON by the rules of a resolver. Aliases find their anchors only inside this node: for the whole
+    /// document use [`Document::to_json`].
     ///
     /// Errors: as [`Document::to_json`].
-    pub fn to_json(&self, _resolver: crate::Resolver) -> Result<serde_json::Value, crate::Error> {
-        Err(crate::Error::new(self.position.line, self.position.column, "reading YAML is being built"))
+    pub fn to_json(&self, resolver: Resolver) -> Result<serde_json::Value, Error> {
+        compose::to_json(self, resolver, &Limits::default())
+    }
+
+    /// Looks a key of a map up: the last entry with that key, as written. `None` also if this is no map.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entries().filter(|(name, _)| name.kind == Kind::Scalar && name.value == key).last().map(|(_, value)| value)
+    }
+
+    /// Goes over the keys and values of a map; over nothing if this is no map.
+    pub fn entries(&self) -> impl Iterator<Item = (&Node, &Node)> {
+        let children: &[Node] = if self.kind == Kind::Mapping { &self.children } else { &[] };
+        children.chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
     }
 }
