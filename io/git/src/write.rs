@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use gix::ObjectId;
+use gix::objs::tree::EntryKind as Mode;
 use landfall_ports::git::{Change, Person};
 use landfall_repository::address::{self, Address};
 use landfall_repository::problem::{SourceError, SourceProblem};
@@ -49,7 +50,9 @@ pub(crate) fn commit(
         match content {
             Some(content) => {
                 let blob = repository.write_blob(content).map_err(|error| broken(&error))?;
-                editor.upsert(path, gix::objs::tree::EntryKind::Blob, blob).map_err(|error| broken(&error))?;
+                let old = editor.get(path.as_str()).map(|entry| entry.mode().kind());
+                let mode = old.filter(|mode| *mode == Mode::BlobExecutable).unwrap_or(Mode::Blob);
+                editor.upsert(path, mode, blob).map_err(|error| broken(&error))?;
             }
             None => {
                 editor.remove(path).map_err(|error| broken(&error))?;

@@ -1,1 +1,3 @@
 //! The clock, files, environment and signals of the machine.
+
+pub mod directory;
