@@ -9,6 +9,7 @@
 //! sync_options the options of an application and of one object, parsed once
 //! tracking     which application an object belongs to
 //! health       how an object does
+//! duration     Go durations
 //! window       what a project's sync windows say at a moment
 //! plan         what is to be done: steps in groups
 //! outcome      what became of them; Events
@@ -19,6 +20,7 @@
 
 pub mod annotations;
 pub mod application;
+pub mod duration;
 pub mod health;
 pub mod key;
 pub mod object;

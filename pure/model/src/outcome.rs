@@ -24,7 +24,9 @@ pub enum StepResult {
     Unchanged,
     /// Its deletion was accepted; it may still be there with a deletion timestamp.
     Deleted,
-    /// It was not there to delete, or not ours any more; the reason in words.
+    /// It was not there any more.
+    AlreadyGone,
+    /// It was left as it is, because it is not what the decision was made about any more; the reason in words.
     LeftAlone(String),
     /// The step could not be carried out.
     Failed {

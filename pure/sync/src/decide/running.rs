@@ -1,0 +1,61 @@
+//! What to do with an operation that runs.
+
+use landfall_model::status::{OperationPhase, OperationState};
+
+use super::{Decision, Snapshot, automatic, window_allows};
+use crate::{explain, retry};
+
+pub(super) fn decide(snapshot: &Snapshot<'_>, state: &OperationState) -> Decision {
+    if state.phase == OperationPhase::Terminating {
+        return Decision::Continue;
+    }
+    if let Some(start) = superseded(snapshot, state) {
+        return start;
+    }
+    let has_begun = state.sync_result.as_ref().is_some_and(|result| !result.resources.is_empty());
+    let next_try = retry::next_try(state);
+    if let Some(at) = next_try.filter(|at| *at > snapshot.now) {
+        return Decision::Wait { until: Some(at), why: state.message.clone() };
+    }
+    // What was begun while it was allowed may end; a new try, or one that has done nothing yet, has to be allowed now.
+    if (next_try.is_some() || !has_begun) && !window_allows(snapshot.windows, &state.operation) {
+        return Decision::Wait { until: snapshot.windows.changes_at, why: explain::window(snapshot.windows) };
+    }
+    if let Some(message) = explain::blocking(snapshot.errors) {
+        return Decision::Finish { phase: OperationPhase::Error, message };
+    }
+    match next_try {
+        Some(_) => Decision::Retry { why: format!("try {} of {}", 1 + state.retry_count.unwrap_or(0), tries(state)) },
+        None => Decision::Continue,
+    }
+}
+
+fn tries(state: &OperationState) -> String {
+    match state.operation.retry.limit.unwrap_or(0) {
+        limit if limit < 0 => "any number".to_owned(),
+        limit => (limit + 1).to_string(),
+    }
+}
+
+/// A newer commit takes over from an automatic sync of an older one that failed before, waits for its next try, or waits
+/// for objects to become healthy. A hook that runs is never cut off: it is let end first.
+/// Argo CD leaves the newer commit waiting (its issues 11494, 6055, 15642); `retry.refresh` there is a part of this.
+fn superseded(snapshot: &Snapshot<'_>, state: &OperationState) -> Option<Decision> {
+    let result = state.sync_result.as_ref()?;
+    let is_ours = state.operation.initiated_by.automated && automatic::is_on(snapshot.application);
+    let runs_hook = result
+        .resources
+        .iter()
+        .any(|entry| !entry.hook_type.is_empty() && entry.hook_phase == Some(OperationPhase::Running));
+    let hook_holds = runs_hook && state.finished_at.is_none();
+    if !is_ours || hook_holds || snapshot.inputs_unchanged == Some(true) {
+        return None;
+    }
+    let older = automatic::revisions_of(result);
+    if snapshot.revisions.is_empty() || older == snapshot.revisions || !snapshot.windows.automatic_allowed {
+        return None;
+    }
+    let why = format!("{} is newer than {}", explain::revisions(snapshot.revisions), explain::revisions(&older));
+    let words = format!("its sync did not get to an end: {}", state.message);
+    Some(Decision::Sync(automatic::full(snapshot, why, Some(words))))
+}

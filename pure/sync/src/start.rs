@@ -1,0 +1,65 @@
+//! Beginning an operation, and beginning the next try of one.
+
+use landfall_model::application::{Application, Source};
+use landfall_model::status::{Operation, OperationPhase, OperationState, SyncResult};
+use landfall_model::time::Time;
+
+/// An operation that is to begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// The operation, as it is kept in `operation` while it runs.
+    pub operation: Operation,
+    /// Why it begins.
+    pub why: String,
+    /// The running operation that it takes over from, and why; `None` if none ran.
+    pub supersedes: Option<String>,
+}
+
+/// Makes the state of an operation that begins now. `revisions` are those that were resolved and rendered, one per source.
+pub fn begin(start: &Start, application: &Application, revisions: &[String], now: Time) -> OperationState {
+    let sync_result = sync_result(&start.operation, application, revisions);
+    OperationState {
+        operation: start.operation.clone(),
+        phase: OperationPhase::Running,
+        message: String::new(),
+        sync_result: Some(sync_result),
+        started_at: now,
+        finished_at: None,
+        retry_count: None,
+    }
+}
+
+/// Makes the state of the next try: everything runs again, hooks included. `revisions` are those of this try; with
+/// `retry.refresh` the newest, otherwise those of the last.
+pub fn retry(state: &OperationState, application: &Application, revisions: &[String]) -> OperationState {
+    OperationState {
+        phase: OperationPhase::Running,
+        message: format!("Retrying operation. Attempt #{}", state.retry_count.unwrap_or(0)),
+        sync_result: Some(sync_result(&state.operation, application, revisions)),
+        finished_at: None,
+        ..state.clone()
+    }
+}
+
+/// The sources that an operation works with: its own, or the application's.
+pub fn sources<'a>(operation: &'a Operation, application: &'a Application) -> (&'a [Source], bool) {
+    match &operation.sync {
+        Some(sync) if !sync.sources.is_empty() => (&sync.sources, true),
+        Some(sync) if sync.source.is_some() => (sync.source.as_slice(), false),
+        _ => (application.spec.sources(), application.spec.has_multiple_sources()),
+    }
+}
+
+fn sync_result(operation: &Operation, application: &Application, revisions: &[String]) -> SyncResult {
+    let (sources, has_several) = sources(operation, application);
+    let metadata = application.spec.sync_policy.as_ref().and_then(|policy| policy.managed_namespace_metadata.clone());
+    let mut result = SyncResult { managed_namespace_metadata: metadata, ..SyncResult::default() };
+    if has_several {
+        result.sources = sources.to_vec();
+        result.revisions = revisions.to_vec();
+    } else {
+        result.source = sources.first().cloned();
+        result.revision = revisions.first().cloned().unwrap_or_default();
+    }
+    result
+}
