@@ -1,1 +1,5 @@
-//! The reconcile loop over the ports: caches, queues, the executor.
+//! The reconcile loop over the ports: caches, queues, the executor. See docs/ARCHITECTURE.md for the data's path.
+
+pub mod informer;
+pub mod live;
+pub mod queue;

@@ -1,0 +1,128 @@
+//! The live objects of one cluster, by key, by application and by owner. Synchronous; no I/O.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use landfall_model::key::{GroupKind, ObjectKey};
+
+use super::record::Record;
+
+/// How far up an object's owners are followed to find the application it belongs to.
+const OWNERS_FOLLOWED_MAX: usize = 8;
+
+/// The index. Invariant: `by_instance` and `by_owner` name exactly the records in `records`.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    records: HashMap<ObjectKey, Arc<Record>>,
+    key_by_uid: HashMap<String, ObjectKey>,
+    by_instance: HashMap<Arc<str>, BTreeSet<ObjectKey>>,
+    by_owner: HashMap<String, BTreeSet<ObjectKey>>,
+}
+
+impl Index {
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<&Arc<Record>> {
+        self.records.get(key)
+    }
+
+    pub(crate) fn of_instance(&self, instance: &str) -> Vec<Arc<Record>> {
+        let keys = self.by_instance.get(instance).into_iter().flatten();
+        keys.filter_map(|key| self.records.get(key).cloned()).collect()
+    }
+
+    /// Lists the objects that name `uid` as an owner.
+    pub(crate) fn children(&self, uid: &str) -> Vec<Arc<Record>> {
+        let keys = self.by_owner.get(uid).into_iter().flatten();
+        keys.filter_map(|key| self.records.get(key).cloned()).collect()
+    }
+
+    /// Puts a record in. Returns the applications that have reason to look again: none if the record is not newer, or
+    /// differs in nothing that they see.
+    pub(crate) fn put(&mut self, record: Record) -> Vec<Arc<str>> {
+        let old = self.records.get(&record.key).cloned();
+        if let Some(old) = &old {
+            if old.uid == record.uid && !record.is_newer_than(old) {
+                return Vec::new();
+            }
+            self.unlink(old);
+        }
+        let is_visible = old.as_ref().is_none_or(|old| record.differs_visibly_from(old));
+        let mut concerned = if is_visible { self.concerned(&record) } else { Vec::new() };
+        if let Some(left) = old.and_then(|old| old.instance.clone()).filter(|left| Some(left) != record.instance.as_ref()) {
+            concerned.push(left);
+        }
+        self.link(record);
+        concerned
+    }
+
+    /// Takes an object out. Returns the applications that have reason to look again. An object of another uid stays.
+    pub(crate) fn remove(&mut self, key: &ObjectKey, uid: Option<&str>) -> Vec<Arc<str>> {
+        match self.records.get(key) {
+            Some(old) if uid.is_none_or(|uid| uid.is_empty() || old.uid == uid) => {}
+            _ => return Vec::new(),
+        }
+        let old = self.records.remove(key).expect("found above");
+        let concerned = self.concerned(&old);
+        self.unlink(&old);
+        concerned
+    }
+
+    /// Lists the keys of all objects of a kind.
+    pub(crate) fn keys_of(&self, kind: &GroupKind) -> Vec<ObjectKey> {
+        self.records.keys().filter(|key| key.group == kind.group && key.kind == kind.kind).cloned().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Names the applications an object counts for: its own, or that of the nearest managed owner.
+    fn concerned(&self, record: &Record) -> Vec<Arc<str>> {
+        if let Some(instance) = &record.instance {
+            return vec![instance.clone()];
+        }
+        let mut found = Vec::new();
+        let mut uids = record.owner_uids.clone();
+        for _ in 0..OWNERS_FOLLOWED_MAX {
+            let owners: Vec<_> =
+                uids.iter().filter_map(|uid| self.records.get(self.key_by_uid.get(uid)?)).cloned().collect();
+            found.extend(owners.iter().filter_map(|owner| owner.instance.clone()));
+            if owners.is_empty() || !found.is_empty() {
+                break;
+            }
+            uids = owners.iter().flat_map(|owner| owner.owner_uids.iter().cloned()).collect();
+        }
+        found
+    }
+
+    fn link(&mut self, record: Record) {
+        let key = record.key.clone();
+        if let Some(instance) = &record.instance {
+            self.by_instance.entry(instance.clone()).or_default().insert(key.clone());
+        }
+        for uid in &record.owner_uids {
+            self.by_owner.entry(uid.clone()).or_default().insert(key.clone());
+        }
+        self.key_by_uid.insert(record.uid.clone(), key.clone());
+        self.records.insert(key, Arc::new(record));
+    }
+
+    fn unlink(&mut self, record: &Record) {
+        if let Some(instance) = &record.instance
+            && let Some(keys) = self.by_instance.get_mut(instance)
+        {
+            keys.remove(&record.key);
+            if keys.is_empty() {
+                self.by_instance.remove(instance);
+            }
+        }
+        for uid in &record.owner_uids {
+            if let Some(keys) = self.by_owner.get_mut(uid) {
+                keys.remove(&record.key);
+                if keys.is_empty() {
+                    self.by_owner.remove(uid);
+                }
+            }
+        }
+        self.key_by_uid.remove(&record.uid);
+    }
+}
