@@ -51,7 +51,12 @@ pub struct Scope {
 }
 
 /// Runs until dropped, telling `tell` what happens. `tell` must be quick: it runs between two events.
-pub async fn run(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>, scope: Scope, mut tell: impl FnMut(Observation) + Send) {
+pub async fn run(
+    cluster: Arc<dyn Cluster>,
+    clock: Arc<dyn Clock>,
+    scope: Scope,
+    mut tell: impl FnMut(Observation) + Send,
+) {
     let mut backoff = BACKOFF_FIRST;
     loop {
         let version = match list(&*cluster, &scope, &mut tell).await {
@@ -71,7 +76,11 @@ pub async fn run(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>, scope: Scope,
     }
 }
 
-async fn list(cluster: &dyn Cluster, scope: &Scope, tell: &mut (impl FnMut(Observation) + Send)) -> Result<String, ClusterError> {
+async fn list(
+    cluster: &dyn Cluster,
+    scope: &Scope,
+    tell: &mut (impl FnMut(Observation) + Send),
+) -> Result<String, ClusterError> {
     let mut request = ListRequest { page_size_max: PAGE_SIZE, ..ListRequest::default() };
     let mut has_begun = false;
     loop {

@@ -3,3 +3,4 @@
 pub mod informer;
 pub mod live;
 pub mod queue;
+pub mod repositories;

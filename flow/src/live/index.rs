@@ -47,7 +47,9 @@ impl Index {
         }
         let is_visible = old.as_ref().is_none_or(|old| record.differs_visibly_from(old));
         let mut concerned = if is_visible { self.concerned(&record) } else { Vec::new() };
-        if let Some(left) = old.and_then(|old| old.instance.clone()).filter(|left| Some(left) != record.instance.as_ref()) {
+        if let Some(left) =
+            old.and_then(|old| old.instance.clone()).filter(|left| Some(left) != record.instance.as_ref())
+        {
             concerned.push(left);
         }
         self.link(record);

@@ -106,7 +106,11 @@ impl LiveCluster {
 
     /// Makes sure that `kinds` are watched and says how far that is. `instance` is told to look again when a first list
     /// that it waits for ends.
-    pub async fn ensure(self: &Arc<Self>, kinds: &BTreeSet<GroupKind>, instance: &str) -> Result<Readiness, ClusterError> {
+    pub async fn ensure(
+        self: &Arc<Self>,
+        kinds: &BTreeSet<GroupKind>,
+        instance: &str,
+    ) -> Result<Readiness, ClusterError> {
         let discovery = self.discovery().await?;
         let mut wanted = kinds.clone();
         for (group, kind, parents) in CHILD_KINDS {

@@ -112,11 +112,8 @@ fn digest(mut live: Value) -> u64 {
 
 /// Lists the images of pods and of pod templates.
 fn images(live: &Value) -> Vec<String> {
-    let templates = [
-        &["spec"][..],
-        &["spec", "template", "spec"],
-        &["spec", "jobTemplate", "spec", "template", "spec"],
-    ];
+    let templates =
+        [&["spec"][..], &["spec", "template", "spec"], &["spec", "jobTemplate", "spec", "template", "spec"]];
     let mut found: Vec<String> = Vec::new();
     for pod in templates.iter().filter_map(|path| object::at(live, path)) {
         for list in ["initContainers", "containers", "ephemeralContainers"] {
