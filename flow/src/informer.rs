@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use landfall_ports::clock::Clock;
-use landfall_ports::cluster::{Cause, Change, Cluster, ClusterError, Detail, ListRequest, ServedKind};
+use landfall_ports::cluster::{Cause, Change, Cluster, ClusterError, Detail, ListRequest, Selection, ServedKind};
 use serde_json::Value;
 
 /// How many objects one page of a list holds; API servers are tuned for 500.
@@ -48,6 +48,8 @@ pub struct Scope {
     pub kind: ServedKind,
     /// How much of each object.
     pub detail: Detail,
+    /// Which objects.
+    pub selection: Selection,
 }
 
 /// Runs until dropped, telling `tell` what happens. `tell` must be quick: it runs between two events.
@@ -81,7 +83,8 @@ async fn list(
     scope: &Scope,
     tell: &mut (impl FnMut(Observation) + Send),
 ) -> Result<String, ClusterError> {
-    let mut request = ListRequest { page_size_max: PAGE_SIZE, ..ListRequest::default() };
+    let selection = scope.selection.clone();
+    let mut request = ListRequest { selection, page_size_max: PAGE_SIZE, from: String::new() };
     let mut has_begun = false;
     loop {
         let page = cluster.list(&scope.kind, scope.detail, &request).await?;
@@ -108,7 +111,7 @@ async fn watch(
 ) {
     let mut backoff = BACKOFF_FIRST;
     loop {
-        let failure = match cluster.watch(&scope.kind, scope.detail, &version).await {
+        let failure = match cluster.watch(&scope.kind, scope.detail, &scope.selection, &version).await {
             Err(error) => Some(error),
             Ok(mut changes) => loop {
                 match changes.next().await {

@@ -140,7 +140,12 @@ impl Repositories {
     }
 
     /// Reads what a commit says about itself.
-    pub async fn commit(&self, url: &str, project: &str, commit: &CommitId) -> Result<landfall_ports::git::Commit, SourceError> {
+    pub async fn commit(
+        &self,
+        url: &str,
+        project: &str,
+        commit: &CommitId,
+    ) -> Result<landfall_ports::git::Commit, SourceError> {
         self.git.commit(&self.repository(url, project), commit).await
     }
 

@@ -69,15 +69,22 @@ pub enum Detail {
     Metadata,
 }
 
-/// Asks for one page of a list.
-#[derive(Debug, Clone, Default)]
-pub struct ListRequest {
+/// Which objects of a kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
     /// Only this namespace; `""` is all.
     pub namespace: String,
     /// A label selector; `""` is all.
     pub label_selector: String,
     /// A field selector; `""` is all.
     pub field_selector: String,
+}
+
+/// Asks for one page of a list.
+#[derive(Debug, Clone, Default)]
+pub struct ListRequest {
+    /// Which objects.
+    pub selection: Selection,
     /// How many objects a page holds at most; 0 is no limit.
     pub page_size_max: u32,
     /// Where the last page ended ([`Page::next`]); `""` is the beginning.
@@ -217,12 +224,13 @@ pub trait Cluster: Send + Sync {
     /// Reads one page of a list.
     async fn list(&self, kind: &ServedKind, detail: Detail, request: &ListRequest) -> Result<Page, ClusterError>;
 
-    /// Watches a kind in all namespaces from a resource version on. The stream ends when the server ends it; an error of
+    /// Watches a kind from a resource version on. The stream ends when the server ends it; an error of
     /// cause [`Cause::Gone`] means: list again.
     async fn watch(
         &self,
         kind: &ServedKind,
         detail: Detail,
+        selection: &Selection,
         from: &str,
     ) -> Result<BoxStream<'static, Result<Change, ClusterError>>, ClusterError>;
 

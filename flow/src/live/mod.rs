@@ -18,7 +18,7 @@ use landfall_health::Rules;
 use landfall_model::key::{GroupKind, ObjectKey};
 use landfall_model::object;
 use landfall_ports::clock::Clock;
-use landfall_ports::cluster::{Cluster, ClusterError, Detail, Discovery, ServedKind};
+use landfall_ports::cluster::{Cluster, ClusterError, Detail, Discovery, Selection, ServedKind};
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
@@ -193,7 +193,7 @@ impl LiveCluster {
     fn start(self: &Arc<Self>, state: &mut State, served: ServedKind) {
         let kind = served.gvk.group_kind();
         let this = Arc::downgrade(self);
-        let scope = Scope { kind: served, detail: Detail::Full };
+        let scope = Scope { kind: served, detail: Detail::Full, selection: Selection::default() };
         let of_kind = kind.clone();
         let tell = move |observation| {
             if let Some(live) = this.upgrade() {

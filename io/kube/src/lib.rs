@@ -12,7 +12,8 @@ use futures::stream::BoxStream;
 use kube::Client;
 use landfall_model::object;
 use landfall_ports::cluster::{
-    Cause, Change, Cluster, ClusterError, Delete, Detail, Discovery, ListRequest, Page, Patch, ServedKind, Write,
+    Cause, Change, Cluster, ClusterError, Delete, Detail, Discovery, ListRequest, Page, Patch, Selection, ServedKind,
+    Write,
 };
 use serde_json::{Value, json};
 
@@ -80,11 +81,12 @@ impl Cluster for KubeCluster {
     }
 
     async fn list(&self, kind: &ServedKind, detail: Detail, wanted: &ListRequest) -> Result<Page, ClusterError> {
-        let mut call = Call::get(collection_path(kind, &wanted.namespace), format!("list {}", kind.gvk.group_kind()));
+        let mut call =
+            Call::get(collection_path(kind, &wanted.selection.namespace), format!("list {}", kind.gvk.group_kind()));
         call.accept = accept(detail, "PartialObjectMetadataList");
         let query = [
-            ("labelSelector", wanted.label_selector.clone()),
-            ("fieldSelector", wanted.field_selector.clone()),
+            ("labelSelector", wanted.selection.label_selector.clone()),
+            ("fieldSelector", wanted.selection.field_selector.clone()),
             ("limit", if wanted.page_size_max == 0 { String::new() } else { wanted.page_size_max.to_string() }),
             ("continue", wanted.from.clone()),
         ];
@@ -104,9 +106,11 @@ impl Cluster for KubeCluster {
         &self,
         kind: &ServedKind,
         detail: Detail,
+        selection: &Selection,
         from: &str,
     ) -> Result<BoxStream<'static, Result<Change, ClusterError>>, ClusterError> {
-        let mut call = Call::get(collection_path(kind, ""), format!("watch {}", kind.gvk.group_kind()));
+        let mut call =
+            Call::get(collection_path(kind, &selection.namespace), format!("watch {}", kind.gvk.group_kind()));
         call.accept = accept(detail, "PartialObjectMetadata");
         call.query = vec![
             ("watch", "1".to_owned()),
@@ -114,6 +118,9 @@ impl Cluster for KubeCluster {
             ("resourceVersion", from.to_owned()),
             ("timeoutSeconds", watch::TIMEOUT_S.to_string()),
         ];
+        let selectors = [("labelSelector", &selection.label_selector), ("fieldSelector", &selection.field_selector)];
+        let chosen = selectors.into_iter().filter(|(_, text)| !text.is_empty());
+        call.query.extend(chosen.map(|(name, text)| (name, text.clone())));
         let action = call.action.clone();
         Ok(watch::changes(self.requester.stream(call).await?, kind.clone(), action))
     }
