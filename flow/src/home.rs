@@ -1,0 +1,341 @@
+//! What people wrote in the cluster that Landfall runs from: Applications, AppProjects, repository Secrets and settings.
+//! Kept up to date by informers; reading is synchronous.
+//!
+//! An event that is the echo of our own write changes what is known but wakes nobody: [`Home::wrote`] says which.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use landfall_model::annotations::SECRET_TYPE_LABEL;
+use landfall_model::application::{Application, InvalidApplication};
+use landfall_model::key::GroupVersionKind;
+use landfall_model::object;
+use landfall_model::project::Project;
+use landfall_ports::cluster::ServedKind;
+use landfall_repository::config::{self, SecretRole};
+use landfall_repository::lookup::Repositories;
+use serde_json::Value;
+
+use crate::informer::Observation;
+
+/// Names an Application.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AppKey {
+    /// The namespace it stands in.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl AppKey {
+    /// Names the Application that an object is.
+    pub fn of(value: &Value) -> Self {
+        Self { namespace: object::namespace(value).to_owned(), name: object::name(value).to_owned() }
+    }
+}
+
+impl fmt::Display for AppKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// One Application as it stands in the cluster.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The Application, or why it cannot be read.
+    pub application: Result<Application, InvalidApplication>,
+    /// The status as it stands, to write only what changes.
+    pub status: Value,
+    /// The resource version it was read at.
+    pub resource_version: String,
+}
+
+/// The kinds that are read from the home cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HomeKind {
+    /// `Application`.
+    Application,
+    /// `AppProject`.
+    Project,
+    /// Secrets with the label [`SECRET_TYPE_LABEL`].
+    Secret,
+    /// ConfigMaps of the control namespace.
+    ConfigMap,
+}
+
+impl HomeKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Secret, Self::ConfigMap, Self::Project, Self::Application];
+
+    /// How it is served.
+    pub fn served(self) -> ServedKind {
+        let (api_version, kind, plural) = match self {
+            Self::Application => ("argoproj.io/v1alpha1", "Application", "applications"),
+            Self::Project => ("argoproj.io/v1alpha1", "AppProject", "appprojects"),
+            Self::Secret => ("v1", "Secret", "secrets"),
+            Self::ConfigMap => ("v1", "ConfigMap", "configmaps"),
+        };
+        ServedKind {
+            gvk: GroupVersionKind::of(api_version, kind),
+            plural: plural.to_owned(),
+            is_namespaced: true,
+            verbs: ["get", "list", "watch", "patch"].map(str::to_owned).to_vec(),
+            is_preferred: true,
+        }
+    }
+}
+
+/// What an observation changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HomeChange {
+    /// One Application changed, by somebody else than us.
+    Application(AppKey),
+    /// One Application is gone.
+    Removed(AppKey),
+    /// Every Application of a project has reason to look again.
+    Project(String),
+    /// How repositories are reached changed.
+    Repositories,
+}
+
+#[derive(Default)]
+struct State {
+    applications: BTreeMap<AppKey, Arc<Known>>,
+    written: HashMap<AppKey, String>,
+    projects: BTreeMap<String, Arc<Project>>,
+    secrets: BTreeMap<String, Value>,
+    config_maps: BTreeMap<String, Value>,
+    unseen: HashMap<&'static str, Vec<String>>,
+    listed: HashMap<&'static str, Listed>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Listed {
+    Yes,
+    Failed(String),
+}
+
+/// What people wrote.
+#[derive(Default)]
+pub struct Home {
+    state: Mutex<State>,
+}
+
+impl Home {
+    /// Finds an Application.
+    pub fn application(&self, key: &AppKey) -> Option<Arc<Known>> {
+        self.state().applications.get(key).cloned()
+    }
+
+    /// Lists the Applications.
+    pub fn applications(&self) -> Vec<(AppKey, Arc<Known>)> {
+        self.state().applications.iter().map(|(key, known)| (key.clone(), known.clone())).collect()
+    }
+
+    /// Finds a project.
+    pub fn project(&self, name: &str) -> Option<Arc<Project>> {
+        self.state().projects.get(name).cloned()
+    }
+
+    /// Finds a ConfigMap of the control namespace.
+    pub fn config_map(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        self.state().config_maps.get(name).map(|value| object::text_map(value, &["data"]))
+    }
+
+    /// Says whether everything was listed once; the reason if something cannot be.
+    pub fn is_ready(&self) -> Result<bool, String> {
+        let state = self.state();
+        for kind in HomeKind::ALL {
+            match state.listed.get(slot(kind)) {
+                Some(Listed::Yes) => {}
+                Some(Listed::Failed(reason)) => return Err(reason.clone()),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts in what the API answered to our own write of an Application; its echo will wake nobody.
+    pub fn wrote(&self, key: &AppKey, answer: &Value) {
+        let mut state = self.state();
+        state.written.insert(key.clone(), object::resource_version(answer).to_owned());
+        state.applications.insert(key.clone(), Arc::new(known(answer)));
+    }
+
+    /// Reads how repositories are reached from the Secrets and ConfigMaps, with the problems found.
+    pub fn repositories(&self) -> (Repositories, Vec<String>) {
+        let state = self.state();
+        let mut problems = Vec::new();
+        let mut configs = Vec::new();
+        for (name, secret) in &state.secrets {
+            let label = object::label(secret, SECRET_TYPE_LABEL).unwrap_or("");
+            let Some(role) = SecretRole::of_label(label) else { continue };
+            let (config, found) = config::parse(name, role, &data(secret));
+            configs.extend(config);
+            problems.extend(found);
+        }
+        let text_map = |name: &str| {
+            state.config_maps.get(name).map(|value| object::text_map(value, &["data"])).unwrap_or_default()
+        };
+        let known_hosts = text_map("argocd-ssh-known-hosts-cm").remove("ssh_known_hosts");
+        let tls_authorities_by_host = text_map("argocd-tls-certs-cm");
+        (Repositories { configs, tls_authorities_by_host, known_hosts }, problems)
+    }
+
+    /// Takes in what an informer saw of a kind. Returns what changed.
+    pub fn observe(&self, kind: HomeKind, observation: Observation) -> Vec<HomeChange> {
+        let mut state = self.state();
+        match observation {
+            Observation::Began => {
+                let names = state.names(kind);
+                state.unseen.insert(slot(kind), names);
+                Vec::new()
+            }
+            Observation::Listed(value) => {
+                let name = format!("{}/{}", object::namespace(&value), object::name(&value));
+                if let Some(unseen) = state.unseen.get_mut(slot(kind)) {
+                    unseen.retain(|old| *old != name);
+                }
+                state.put(kind, value)
+            }
+            Observation::Ended => {
+                state.listed.insert(slot(kind), Listed::Yes);
+                let gone = state.unseen.remove(slot(kind)).unwrap_or_default();
+                let gone = gone.iter().filter_map(|name| name.split_once('/'));
+                let gone: Vec<_> = gone.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect();
+                gone.iter().flat_map(|(namespace, name)| state.remove(kind, namespace, name)).collect()
+            }
+            Observation::Applied(value) => state.put(kind, value),
+            Observation::Deleted(value) => state.remove(kind, object::namespace(&value), object::name(&value)),
+            Observation::Failed(error) => {
+                if state.listed.get(slot(kind)) != Some(&Listed::Yes) {
+                    state.listed.insert(slot(kind), Listed::Failed(error.to_string()));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn slot(kind: HomeKind) -> &'static str {
+    match kind {
+        HomeKind::Application => "applications",
+        HomeKind::Project => "appprojects",
+        HomeKind::Secret => "secrets",
+        HomeKind::ConfigMap => "configmaps",
+    }
+}
+
+fn known(value: &Value) -> Known {
+    Known {
+        application: Application::read(value),
+        status: value.get("status").cloned().unwrap_or(Value::Null),
+        resource_version: object::resource_version(value).to_owned(),
+    }
+}
+
+/// Decodes a Secret's data; an entry that is no base64 is left out.
+fn data(secret: &Value) -> BTreeMap<String, Vec<u8>> {
+    let encoded = object::text_map(secret, &["data"]);
+    let decode = |text: &String| base64::engine::general_purpose::STANDARD.decode(text).ok();
+    let mut found: BTreeMap<String, Vec<u8>> =
+        encoded.iter().filter_map(|(name, text)| Some((name.clone(), decode(text)?))).collect();
+    found.extend(object::text_map(secret, &["stringData"]).into_iter().map(|(name, text)| (name, text.into_bytes())));
+    found
+}
+
+impl State {
+    fn names(&self, kind: HomeKind) -> Vec<String> {
+        match kind {
+            HomeKind::Application => self.applications.keys().map(AppKey::to_string).collect(),
+            HomeKind::Project => self
+                .projects
+                .values()
+                .map(|project| format!("{}/{}", project.metadata.namespace, project.metadata.name))
+                .collect(),
+            HomeKind::Secret => named(&self.secrets),
+            HomeKind::ConfigMap => named(&self.config_maps),
+        }
+    }
+
+    fn put(&mut self, kind: HomeKind, value: Value) -> Vec<HomeChange> {
+        let name = object::name(&value).to_owned();
+        match kind {
+            HomeKind::Application => {
+                let key = AppKey::of(&value);
+                let version = object::resource_version(&value);
+                if self.applications.get(&key).is_some_and(|known| known.resource_version == version) {
+                    return Vec::new();
+                }
+                let is_echo = self.written.get(&key).is_some_and(|written| is_at_most(version, written));
+                if is_echo {
+                    return Vec::new();
+                }
+                self.applications.insert(key.clone(), Arc::new(known(&value)));
+                vec![HomeChange::Application(key)]
+            }
+            HomeKind::Project => match Project::read(&value) {
+                Ok(project) => {
+                    let is_news = self.projects.get(&name).is_none_or(|old| old.spec != project.spec);
+                    self.projects.insert(name.clone(), Arc::new(project));
+                    if is_news { vec![HomeChange::Project(name)] } else { Vec::new() }
+                }
+                Err(reason) => {
+                    tracing::warn!(%reason, "a project is ignored");
+                    Vec::new()
+                }
+            },
+            HomeKind::Secret => {
+                self.secrets.insert(name, value);
+                vec![HomeChange::Repositories]
+            }
+            HomeKind::ConfigMap => {
+                let reaches_repositories = name == "argocd-tls-certs-cm" || name == "argocd-ssh-known-hosts-cm";
+                self.config_maps.insert(name, value);
+                if reaches_repositories { vec![HomeChange::Repositories] } else { Vec::new() }
+            }
+        }
+    }
+
+    fn remove(&mut self, kind: HomeKind, namespace: &str, name: &str) -> Vec<HomeChange> {
+        match kind {
+            HomeKind::Application => {
+                let key = AppKey { namespace: namespace.to_owned(), name: name.to_owned() };
+                self.applications.remove(&key);
+                self.written.remove(&key);
+                vec![HomeChange::Removed(key)]
+            }
+            HomeKind::Project => {
+                self.projects.remove(name);
+                vec![HomeChange::Project(name.to_owned())]
+            }
+            HomeKind::Secret => {
+                self.secrets.remove(name);
+                vec![HomeChange::Repositories]
+            }
+            HomeKind::ConfigMap => {
+                self.config_maps.remove(name);
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn named(objects: &BTreeMap<String, Value>) -> Vec<String> {
+    objects.values().map(|value| format!("{}/{}", object::namespace(value), object::name(value))).collect()
+}
+
+/// Says whether `version` is not later than `written`; texts that are no numbers are compared for equality.
+fn is_at_most(version: &str, written: &str) -> bool {
+    match (version.parse::<u64>(), written.parse::<u64>()) {
+        (Ok(version), Ok(written)) => version <= written,
+        _ => version == written,
+    }
+}
