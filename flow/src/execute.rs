@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use futures::StreamExt as _;
+use landfall_merge::managed::Operation;
+use landfall_merge::upgrade::{self, Former};
 use landfall_model::annotations::FIELD_MANAGER;
 use landfall_model::key::{GroupVersionKind, ObjectKey};
 use landfall_model::object;
@@ -110,7 +112,13 @@ impl Executor {
         })
     }
 
-    async fn apply(&self, kind: &ServedKind, key: &ObjectKey, wanted: &Value, options: &ApplyOptions) -> Result<StepResult, ClusterError> {
+    async fn apply(
+        &self,
+        kind: &ServedKind,
+        key: &ObjectKey,
+        wanted: &Value,
+        options: &ApplyOptions,
+    ) -> Result<StepResult, ClusterError> {
         let before = self.live.get(key);
         let mut wanted = with_decoded_strings(wanted);
         if let Some(live) = before.as_ref().and_then(|record| record.body()) {
@@ -144,14 +152,22 @@ impl Executor {
         }
     }
 
-    /// Folds what `manager` owns by client-side apply into ours, so that a field that the source drops goes away.
-    async fn migrate(&self, kind: &ServedKind, key: &ObjectKey, live: &Value, manager: &str) -> Result<(), ClusterError> {
-        let Some(patch) = landfall_merge::structured::migrate_client_side_apply(live, manager, FIELD_MANAGER) else {
-            return Ok(());
-        };
+    /// Folds what `manager`, and Argo CD's controller, own by client-side apply into ours, so that a field that the
+    /// source drops goes away.
+    async fn migrate(
+        &self,
+        kind: &ServedKind,
+        key: &ObjectKey,
+        live: &Value,
+        manager: &str,
+    ) -> Result<(), ClusterError> {
+        let formers = [manager, FIELD_MANAGER].map(|manager| Former { manager, operation: Operation::Update });
+        // managedFields that cannot be read are the API server's to mend: then nothing is taken over.
+        let Ok(Some(patch)) = upgrade::patch(live, &formers, FIELD_MANAGER) else { return Ok(()) };
         let write = Write { manager: FIELD_MANAGER.to_owned(), force: false, dry_run: false, strict: false };
         let patch = Patch::Json(patch);
-        let patched = self.patiently(|| self.live.cluster().patch(kind, &key.namespace, &key.name, "", &patch, &write)).await;
+        let patched =
+            self.patiently(|| self.live.cluster().patch(kind, &key.namespace, &key.name, "", &patch, &write)).await;
         match patched {
             Ok(answer) => {
                 self.live.written(answer);
@@ -163,7 +179,13 @@ impl Executor {
         }
     }
 
-    async fn replace(&self, kind: &ServedKind, key: &ObjectKey, wanted: &Value, options: &ApplyOptions) -> Result<StepResult, ClusterError> {
+    async fn replace(
+        &self,
+        kind: &ServedKind,
+        key: &ObjectKey,
+        wanted: &Value,
+        options: &ApplyOptions,
+    ) -> Result<StepResult, ClusterError> {
         let current = self.live.cluster().get(kind, &key.namespace, &key.name).await?;
         let Some(current) = current else { return self.create(kind, wanted, options).await };
         let mut wanted = with_decoded_strings(wanted);
@@ -184,7 +206,12 @@ impl Executor {
         }
     }
 
-    async fn create(&self, kind: &ServedKind, wanted: &Value, options: &ApplyOptions) -> Result<StepResult, ClusterError> {
+    async fn create(
+        &self,
+        kind: &ServedKind,
+        wanted: &Value,
+        options: &ApplyOptions,
+    ) -> Result<StepResult, ClusterError> {
         let mut wanted = with_decoded_strings(wanted);
         object::map_mut(&mut wanted, &["metadata"]).remove("resourceVersion");
         let write = write(options, Take::OwnOnly);
@@ -261,7 +288,12 @@ impl Executor {
         Ok(if deleted { StepResult::Deleted } else { StepResult::LeftAlone("already gone".to_owned()) })
     }
 
-    async fn remove_finalizer(&self, kind: &ServedKind, key: &ObjectKey, finalizer: &str) -> Result<StepResult, ClusterError> {
+    async fn remove_finalizer(
+        &self,
+        kind: &ServedKind,
+        key: &ObjectKey,
+        finalizer: &str,
+    ) -> Result<StepResult, ClusterError> {
         let current = self.live.cluster().get(kind, &key.namespace, &key.name).await?;
         let Some(current) = current else { return Ok(StepResult::Unchanged) };
         let kept: Vec<_> = object::finalizers(&current).into_iter().filter(|name| *name != finalizer).collect();

@@ -1,6 +1,7 @@
 //! The reconcile loop over the ports: caches, queues, the executor. See docs/ARCHITECTURE.md for the data's path.
 
 pub mod destinations;
+pub mod execute;
 pub mod home;
 pub mod informer;
 pub mod live;
