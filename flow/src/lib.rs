@@ -1,6 +1,8 @@
 //! The reconcile loop over the ports: caches, queues, the executor. See docs/ARCHITECTURE.md for the data's path.
 
+pub mod commit;
 pub mod destinations;
+pub mod events;
 pub mod execute;
 pub mod home;
 pub mod informer;

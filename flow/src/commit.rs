@@ -1,0 +1,100 @@
+//! Writes what a pass concluded onto the Application: one request if anything changed, none otherwise.
+//!
+//! Status, operation and the refresh annotation go in one merge patch, so that nobody ever sees half of it. A patch that
+//! clears `operation` names the resource version it is about: an operation that a person sets in between is not lost but
+//! makes the patch fail with a conflict, and the pass is repeated.
+
+use landfall_model::annotations::{FIELD_MANAGER, REFRESH};
+use landfall_model::status::ApplicationStatus;
+use landfall_ports::cluster::{Cluster, ClusterError, Patch, Write};
+use serde_json::{Map, Value, json};
+
+use crate::home::{AppKey, Home, HomeKind, Known};
+
+/// What becomes of a field that a request of a person stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// It stays.
+    Keep,
+    /// It was carried out, and goes.
+    Clear,
+}
+
+/// What is written.
+pub struct Writing<'a> {
+    /// The status as it is to be.
+    pub status: &'a ApplicationStatus,
+    /// `operation`.
+    pub operation: Request,
+    /// The annotation that asks for a refresh.
+    pub refresh: Request,
+}
+
+/// Writes what changed against what is known. Returns whether a request was made.
+pub async fn write(
+    cluster: &dyn Cluster,
+    home: &Home,
+    key: &AppKey,
+    known: &Known,
+    writing: &Writing<'_>,
+) -> Result<bool, ClusterError> {
+    let Some(patch) = patch(known, writing) else { return Ok(false) };
+    let write = manager();
+    let kind = HomeKind::Application.served();
+    let answer = cluster.patch(&kind, &key.namespace, &key.name, "", &Patch::Merge(patch), &write).await?;
+    home.wrote(key, &answer);
+    Ok(true)
+}
+
+/// Sets the finalizers of an Application.
+pub async fn write_finalizers(
+    cluster: &dyn Cluster,
+    home: &Home,
+    key: &AppKey,
+    known: &Known,
+    finalizers: &[String],
+) -> Result<(), ClusterError> {
+    let metadata = json!({"finalizers": finalizers, "resourceVersion": known.resource_version});
+    let kind = HomeKind::Application.served();
+    let patch = Patch::Merge(json!({"metadata": metadata}));
+    let answer = cluster.patch(&kind, &key.namespace, &key.name, "", &patch, &manager()).await?;
+    home.wrote(key, &answer);
+    Ok(())
+}
+
+fn manager() -> Write {
+    Write { manager: FIELD_MANAGER.to_owned(), force: false, dry_run: false, strict: false }
+}
+
+fn patch(known: &Known, writing: &Writing<'_>) -> Option<Value> {
+    let wanted = serde_json::to_value(writing.status).expect("a status serialises");
+    let mut patch = Map::new();
+    let status = landfall_merge::merge_patch::create(&known.status, &wanted);
+    if status.as_object().is_none_or(|fields| !fields.is_empty()) && !only_says_when(&status) {
+        patch.insert("status".to_owned(), status);
+    }
+    let application = known.application.as_ref().ok();
+    let mut metadata = Map::new();
+    if writing.operation == Request::Clear && application.is_some_and(|application| application.operation.is_some()) {
+        patch.insert("operation".to_owned(), Value::Null);
+        metadata.insert("resourceVersion".to_owned(), json!(known.resource_version));
+    }
+    let asks = application.is_some_and(|application| application.annotation(REFRESH).is_some());
+    if writing.refresh == Request::Clear && asks {
+        metadata.insert("annotations".to_owned(), json!({REFRESH: null}));
+        // Who asked for a refresh waits for this: say that it was done although nothing else changed.
+        if let Some(at) = writing.status.reconciled_at {
+            let status = patch.entry("status").or_insert_with(|| json!({}));
+            status["reconciledAt"] = json!(at);
+        }
+    }
+    if !metadata.is_empty() {
+        patch.insert("metadata".to_owned(), Value::Object(metadata));
+    }
+    (!patch.is_empty()).then_some(Value::Object(patch))
+}
+
+/// A patch that changes nothing but the moment of the last comparison is not worth a write.
+fn only_says_when(status: &Value) -> bool {
+    status.as_object().is_some_and(|fields| fields.keys().all(|name| name == "reconciledAt"))
+}
