@@ -6,7 +6,7 @@
 //! ```
 //! Listings are answered from memory while they are young enough; a listing under way is shared by all who wait for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -43,6 +43,8 @@ struct Known {
     failure: Option<SourceError>,
     asked_at: Option<Timestamp>,
     last_used: Option<Timestamp>,
+    /// References besides branches and tags that some application names in full (`refs/pull/7/head`).
+    extra: BTreeSet<String>,
 }
 
 struct Slot {
@@ -104,6 +106,7 @@ impl Repositories {
             // A full id needs no listing.
             Ok(commit) => commit,
             Err(_) => {
+                self.want_reference(url, project, revision.trim());
                 let refs = self.refs(url, project, freshness).await?;
                 let unknown = |error: &dyn std::fmt::Display| {
                     SourceError::of(SourceProblem::UnknownRevision, url, error.to_string())
@@ -188,6 +191,18 @@ impl Repositories {
         self.slots().retain(|_, slot| lock(&slot.known).last_used.is_none_or(|used| used >= before));
     }
 
+    /// Makes the listing include a reference that is named in full and is no branch or tag.
+    fn want_reference(&self, url: &str, project: &str, revision: &str) {
+        let is_listed_anyway = revision.starts_with("refs/heads/") || revision.starts_with("refs/tags/");
+        if revision.starts_with("refs/") && !is_listed_anyway {
+            let slot = self.slot(url, project);
+            let mut known = lock(&slot.known);
+            if known.extra.insert(revision.to_owned()) {
+                known.asked_at = None;
+            }
+        }
+    }
+
     async fn refs(&self, url: &str, project: &str, freshness: Freshness) -> Result<Arc<Refs>, SourceError> {
         let slot = self.slot(url, project);
         lock(&slot.known).last_used = Some(self.clock.now());
@@ -199,7 +214,8 @@ impl Repositories {
             return answer;
         }
         let asked_at = self.clock.now();
-        let answer = self.git.list_refs(&self.repository(url, project)).await;
+        let extra: Vec<String> = lock(&slot.known).extra.iter().cloned().collect();
+        let answer = self.git.list_refs(&self.repository(url, project), &extra).await;
         let mut known = lock(&slot.known);
         known.asked_at = Some(asked_at);
         match answer {

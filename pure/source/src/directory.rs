@@ -114,7 +114,7 @@ pub fn objects(tree: &dyn Tree, folder: &str, how: &DirectorySource) -> Result<V
 
 /// Reads the documents of one manifest file. Errors: as [`objects`].
 pub fn documents(path: &str, text: &[u8], found: &mut Vec<Manifest>) -> Result<(), DirectoryError> {
-    let documents = match landfall_yaml::read(text, Resolver::Kubernetes) {
+    let documents = match landfall_yaml::read_with(text, Resolver::Kubernetes, &landfall_yaml::Limits::default()) {
         Ok(documents) => documents,
         Err(_) if !looks_like_a_manifest(text) => return Ok(()),
         Err(error) => {

@@ -68,7 +68,7 @@ fn lists_come_out_as_their_items_and_empty_documents_as_nothing() {
         "---\n---\napiVersion: v1\nkind: List\nitems:\n- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: x}}}}\n---\n{}",
         config("y")
     );
-    assert_eq!(names(&MemoryTree::of([("app/list.yaml", list)]), &DirectorySource::default()), ["x", "y"]);
+    assert_eq!(names(&MemoryTree::of([("app/list.yaml", list)]), &DirectorySource::default()), ["x", "z"]);
 }
 
 #[test]

@@ -340,6 +340,11 @@ impl<'a> Scanner<'a> {
 
     fn fetch_stream_end(&mut self) -> Result<(), Error> {
         self.leave_blocks()?;
+        // Nothing more can make a key of what stands in collections that were never closed: the reference steps to a new
+        // line here, which makes every possible key stale.
+        for level in 0..self.simple_keys.len() {
+            self.drop_simple_key(level)?;
+        }
         self.is_finished = true;
         let mark = self.cursor.mark();
         self.push(Token::StreamEnd, mark);
