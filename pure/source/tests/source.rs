@@ -66,7 +66,7 @@ fn files_are_chosen_by_extension_globs_and_depth() {
 fn lists_come_out_as_their_items_and_empty_documents_as_nothing() {
     let list = format!(
         "---\n---\napiVersion: v1\nkind: List\nitems:\n- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: x}}}}\n---\n{}",
-        config("y")
+        config("z")
     );
     assert_eq!(names(&MemoryTree::of([("app/list.yaml", list)]), &DirectorySource::default()), ["x", "z"]);
 }
