@@ -2,7 +2,7 @@
 //!
 //! The parser keeps its own stack of states, so that the depth of a text costs memory and no call stack.
 
-use crate::scan::{Mark, Scanner, Spanned, Token};
+use crate::scan::{Lookahead, Mark, Scanner, Spanned, Token};
 use crate::{Error, Resolver, Style};
 use std::borrow::Cow;
 
@@ -86,12 +86,12 @@ pub(crate) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(crate) fn new(text: &'a str, resolver: Resolver, depth_max: usize) -> Self {
-        let minor_version_max = match resolver {
-            Resolver::Kubernetes | Resolver::KubernetesStrict => 1,
-            Resolver::Kustomize => 2,
+        let (minor_version_max, lookahead) = match resolver {
+            Resolver::Kubernetes | Resolver::KubernetesStrict => (1, Lookahead::None),
+            Resolver::Kustomize => (2, Lookahead::TwoTokens),
         };
         Self {
-            scanner: Scanner::new(text, depth_max),
+            scanner: Scanner::new(text, lookahead, depth_max),
             state: State::DocumentStart(Position::First),
             states: Vec::new(),
             tag_directives: Vec::new(),

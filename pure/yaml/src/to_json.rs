@@ -230,7 +230,8 @@ impl<'a, 'l> Builder<'a, 'l> {
         let may_be_key = self.expects_key() || anchor.is_some();
         let written = (self.resolver == Resolver::Kustomize && may_be_key).then(|| value.clone());
         let meaning = resolve(self.resolver, tag, style, value).map_err(|problem| mark.error(problem))?;
-        let key_is_text = matches!(meaning, Meaning::Text(_));
+        let key_is_text =
+            matches!(meaning, Meaning::Text(_)) && matches!(tag, None | Some("!" | "tag:yaml.org,2002:str"));
         let key = match (written, &meaning) {
             (_, Meaning::Null) => Err("null"),
             (Some(written), _) => Ok(written.into_owned()),
@@ -252,7 +253,7 @@ impl<'a, 'l> Builder<'a, 'l> {
     fn reserialized(&self, tag: Option<&str>, value: Cow<'a, str>, style: Style) -> (Cow<'a, str>, Style) {
         let in_flow = self.frames.last().is_some_and(|frame| frame.style == Style::Flow);
         match style {
-            Style::Plain if value.is_empty() && tag.is_none() && in_flow && !self.expects_key() => {
+            Style::Plain if value.is_empty() && tag.is_none() && (in_flow || self.expects_key()) => {
                 (value, Style::SingleQuoted)
             }
             Style::Folded if !self.expects_key() => (Cow::Owned(reserialized::folded(&value)), style),

@@ -134,6 +134,16 @@ impl<'a> Cursor<'a> {
         bytes.len()
     }
 
+    /// Ends the last line of the text as if a line break followed, so that nothing before counts as the same line.
+    pub(super) fn end_last_line(&mut self) {
+        if self.column() > 0 {
+            self.characters_before_line += self.column();
+            self.line += 1;
+            self.line_byte = self.byte;
+            self.wide = 0;
+        }
+    }
+
     /// Moves to the end of the current line, before its break.
     pub(super) fn skip_line_content(&mut self) {
         self.advance_to(self.line_end());

@@ -80,10 +80,20 @@ struct SimpleKey {
     character: usize,
 }
 
+/// Says how far the scanner is ahead of the parser, which decides whether an error behind a document is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lookahead {
+    /// No further than needed, as go-yaml v2.
+    None,
+    /// By two tokens, as go-yaml v3 to find the comments.
+    TwoTokens,
+}
+
 /// Turns a text into tokens, one at a time.
 pub(crate) struct Scanner<'a> {
     cursor: Cursor<'a>,
     queue: VecDeque<Spanned<'a>>,
+    tokens_queued_min: usize,
     /// Counts the tokens already handed out.
     tokens_taken: usize,
     is_finished: bool,
@@ -98,8 +108,13 @@ pub(crate) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(text: &'a str, depth_max: usize) -> Self {
+    pub(crate) fn new(text: &'a str, lookahead: Lookahead, depth_max: usize) -> Self {
+        let tokens_queued_min = match lookahead {
+            Lookahead::None => 1,
+            Lookahead::TwoTokens => 3,
+        };
         Self {
+            tokens_queued_min,
             cursor: Cursor::new(text),
             queue: VecDeque::new(),
             tokens_taken: 0,
@@ -114,7 +129,7 @@ impl<'a> Scanner<'a> {
 
     /// Looks at the next token. After the stream's end it is the stream's end for ever.
     pub(crate) fn peek(&mut self) -> Result<&Spanned<'a>, Error> {
-        while self.queue.is_empty() || self.head_may_become_key()? {
+        while self.queue.len() < self.tokens_queued_min || self.head_may_become_key()? {
             self.fetch()?;
         }
         Ok(self.queue.front().expect("the loop above leaves the queue filled"))
@@ -339,6 +354,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn fetch_stream_end(&mut self) -> Result<(), Error> {
+        self.cursor.end_last_line();
         self.leave_blocks()?;
         // Nothing more can make a key of what stands in collections that were never closed: the reference steps to a new
         // line here, which makes every possible key stale.
