@@ -1,0 +1,108 @@
+//! A chart, loaded and not yet rendered: metadata, templates, files, default values, charts inside it.
+//!
+//! A [`Chart`] never changes and may be rendered many times, on several threads at once; parsed templates and compiled
+//! schemas stay with it. Entry: [`Chart::from_tree`], [`Chart::from_archive`].
+
+mod archive;
+mod directory;
+mod ignore;
+mod load;
+mod metadata;
+
+pub use archive::{ARCHIVE_BYTES_MAX, ENTRIES_MAX, FILE_BYTES_MAX};
+pub use directory::{DIRECTORY_BYTES_MAX, DIRECTORY_DEPTH_MAX};
+pub use load::CHARTS_NESTED_MAX;
+pub use metadata::{Dependency, ImportValue, Lock, Maintainer, Metadata};
+pub(crate) use metadata::{coerced_text, json_kind};
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use landfall_tree::Tree;
+use serde_json::{Map, Value};
+
+use crate::Profile;
+use crate::error::{Error, ErrorKind};
+use crate::values;
+
+/// A file of a chart.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// The path below the chart's directory.
+    pub path: String,
+    /// What it holds, without a byte order mark.
+    pub content: Bytes,
+}
+
+/// A chart as it was loaded.
+#[derive(Debug, Default)]
+pub struct Chart {
+    /// What `Chart.yaml` says (and `requirements.yaml` of version 1 charts).
+    pub metadata: Metadata,
+    /// What `Chart.lock` says, if it is there.
+    pub lock: Option<Lock>,
+    /// Everything below `templates/`, in the order it was found.
+    pub templates: Vec<File>,
+    /// Everything that is nothing else; templates read it as `.Files`, and `crds/` is among it.
+    pub files: Vec<File>,
+    /// `values.yaml` as it is written.
+    pub values_file: Option<Bytes>,
+    /// `values.schema.json` as it is written.
+    pub schema: Option<Bytes>,
+    /// The charts in `charts/`, by the name they stand under there. Helm's order is random; this one is not.
+    pub subcharts: Vec<Arc<Chart>>,
+    /// What loading had to say that is no error.
+    pub warnings: Vec<String>,
+    values_by_profile: [OnceLock<Result<Map<String, Value>, Error>>; 2],
+    pub(crate) compiled_schema: OnceLock<Result<crate::schema::Compiled, String>>,
+    pub(crate) sets: crate::engine::SetCache,
+}
+
+impl Chart {
+    /// Loads a chart from a directory of a tree; links are followed inside the tree, `.helmignore` is obeyed.
+    ///
+    /// Errors: [`ErrorKind::Load`], [`ErrorKind::Chart`].
+    pub fn from_tree(tree: &dyn Tree, directory: &str) -> Result<Self, Error> {
+        load::load(directory::read(tree, directory)?, &mut archive::Budget::default(), 0)
+    }
+
+    /// Loads a chart from an archive as `helm package` makes it.
+    ///
+    /// Errors: [`ErrorKind::Load`] (no archive, too large, paths that lead out of the chart), [`ErrorKind::Chart`].
+    pub fn from_archive(archive: &[u8]) -> Result<Self, Error> {
+        let mut budget = archive::Budget::default();
+        let files = archive::unpack(archive, &mut budget)?;
+        load::load(files, &mut budget, 0)
+    }
+
+    /// Loads a chart from a path of a tree that may be a directory or an archive.
+    ///
+    /// Errors: as [`Chart::from_tree`] and [`Chart::from_archive`].
+    pub fn from_path(tree: &dyn Tree, path: &str) -> Result<Self, Error> {
+        let unreadable = |reason: String| Error::new(ErrorKind::Load, reason);
+        match landfall_tree::read(tree, path).map_err(|error| unreadable(error.to_string()))? {
+            Some(archive) => Self::from_archive(&archive),
+            None => Self::from_tree(tree, path),
+        }
+    }
+
+    /// The default values: `values.yaml` as Helm reads it. Every number is a float.
+    ///
+    /// Errors: [`ErrorKind::Values`].
+    pub fn default_values(&self, profile: Profile) -> Result<&Map<String, Value>, Error> {
+        let slot = &self.values_by_profile[profile as usize];
+        let read = slot.get_or_init(|| match &self.values_file {
+            None => Ok(Map::new()),
+            Some(text) => values::read(text, profile)
+                .map_err(|error| error.wrapped("cannot load values.yaml").in_chart(&self.metadata.name)),
+        });
+        read.as_ref().map_err(Clone::clone)
+    }
+
+    /// The names of declared dependencies that are not in `charts/`.
+    pub fn missing_dependencies(&self) -> Vec<&str> {
+        let declared = self.metadata.dependencies.iter().flatten();
+        let is_missing = |name: &str| !self.subcharts.iter().any(|chart| chart.metadata.name == name);
+        declared.map(|dependency| dependency.name.as_str()).filter(|name| is_missing(name)).collect()
+    }
+}
