@@ -4,16 +4,15 @@
 //! name wins over a dependency's. Source: Helm 3.21.4 `pkg/engine/engine.go`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use landfall_gotemplate::context::{Context, Host, MissingKey, Options};
 use landfall_gotemplate::error::{Error as TemplateError, ErrorKind as TemplateErrorKind};
 use landfall_gotemplate::function::Functions;
-use landfall_gotemplate::functions::helm as wording;
 use landfall_gotemplate::template::{self, TemplateSet};
 use landfall_gotemplate::text::Str;
 use landfall_gotemplate::value::{Map, Value};
+use landfall_gotemplate::{Wording, execution_error_text, parse_error_text};
 
 use crate::chart::File;
 use crate::error::{Error, ErrorKind};
@@ -22,6 +21,9 @@ use crate::{Profile, go, objects};
 
 /// How many differently put together template sets a chart keeps: with other charts enabled, the set is another.
 const SETS_KEPT: usize = 4;
+
+/// What `fail` and `required` put before their message inside the chain of an error.
+const REFUSAL_MARK: &str = "HELM_ERR_START";
 
 /// Parsed templates of a chart and everything below it, kept for the next render.
 #[derive(Debug, Default)]
@@ -46,7 +48,7 @@ pub(crate) struct Output {
 
 /// What all templates of a render see.
 pub(crate) struct Scope<'a> {
-    pub(crate) values: &'a Rc<Map>,
+    pub(crate) values: &'a Map,
     pub(crate) release: Value,
     pub(crate) capabilities: Value,
 }
@@ -110,12 +112,12 @@ fn finished(output: Vec<u8>, path: &str) -> Result<String, Error> {
 
 struct Collection<'a> {
     sources: BTreeMap<String, Source<'a>>,
-    scopes: HashMap<Member, Rc<Map>>,
+    scopes: HashMap<Member, Map>,
 }
 
 impl<'a> Collection<'a> {
     /// Makes a chart's scope, those of the charts below it first, and notes its templates.
-    fn collect(&mut self, family: &Family<'a>, member: Member, scope: &Scope<'_>, values: Value) -> Rc<Map> {
+    fn collect(&mut self, family: &Family<'a>, member: Member, scope: &Scope<'_>, values: Value) -> Map {
         let subcharts = crate::values::coalesce::new_map();
         let entries = [
             ("Chart", objects::chart(family, member)),
@@ -193,8 +195,7 @@ fn prepare(family: &Family<'_>, order: &[(&String, &Source<'_>)]) -> Result<Arc<
 }
 
 fn parse_error(error: &TemplateError, path: &str, family: &Family<'_>, member: Member) -> Error {
-    let mut failure =
-        Error::new(ErrorKind::Template, wording::parse_error_text(error)).in_chart(&family.path(member));
+    let mut failure = Error::new(ErrorKind::Template, parse_error_text(error)).in_chart(&family.path(member));
     let line = error.position().map_or(0, |position| position.line);
     failure = failure.at(path, line, None);
     match error.hint() {
@@ -205,16 +206,15 @@ fn parse_error(error: &TemplateError, path: &str, family: &Family<'_>, member: M
 
 fn execution_error(error: &TemplateError, family: &Family<'_>, member: Member) -> Error {
     let words = match family.profile() {
-        Profile::Helm3 => wording::Wording::Helm3,
-        Profile::Helm4 => wording::Wording::Helm4,
+        Profile::Helm3 => Wording::Helm3,
+        Profile::Helm4 => Wording::Helm4,
     };
     let kind = match error.kind() {
         TemplateErrorKind::Limit => ErrorKind::Limit,
-        _ if error.to_string().contains(wording::MESSAGE_START) => ErrorKind::Refused,
+        _ if error.to_string().contains(REFUSAL_MARK) => ErrorKind::Refused,
         TemplateErrorKind::Parse | TemplateErrorKind::Execution | TemplateErrorKind::Function => ErrorKind::Execution,
     };
-    let mut failure =
-        Error::new(kind, wording::execution_error_text(error, words)).in_chart(&family.path(member));
+    let mut failure = Error::new(kind, execution_error_text(error, words)).in_chart(&family.path(member));
     // The innermost place is where the mistake is; the message names the outermost.
     if let Some(position) = error.chain().filter_map(TemplateError::position).last() {
         failure = failure.at(position.file.clone(), position.line, position.column);

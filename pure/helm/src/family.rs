@@ -4,7 +4,6 @@
 //! works on a [`Family`]: copies of the changing parts, by index, sharing exactly where Helm shares.
 //! Source: Helm 3.21.4 `pkg/chartutil/dependencies.go`, Helm 4.2.4 `pkg/chart/v2/util/dependencies.go`.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use landfall_gotemplate::types;
@@ -38,7 +37,7 @@ struct Card<'a> {
     children: Vec<Member>,
     /// Indices into `Family::declared`; `None` where the chart declares none.
     declared: Option<Vec<usize>>,
-    values: Rc<Map>,
+    values: Map,
 }
 
 #[derive(Clone)]
@@ -76,7 +75,7 @@ impl<'a> Family<'a> {
         &self.card(member).name
     }
 
-    pub(crate) fn values(&self, member: Member) -> &Rc<Map> {
+    pub(crate) fn values(&self, member: Member) -> &Map {
         &self.card(member).values
     }
 
@@ -286,7 +285,7 @@ impl<'a> Family<'a> {
 }
 
 /// Puts a table at the end of a dotted path; `.` is the table itself.
-fn nested_in(path: &str, table: Rc<Map>) -> Rc<Map> {
+fn nested_in(path: &str, table: Map) -> Map {
     if path == "." {
         return table;
     }
@@ -296,7 +295,7 @@ fn nested_in(path: &str, table: Rc<Map>) -> Rc<Map> {
     })
 }
 
-fn decide_by_tags(dependency: &mut Dependency, values: &Rc<Map>, warnings: &mut Vec<String>) {
+fn decide_by_tags(dependency: &mut Dependency, values: &Map, warnings: &mut Vec<String>) {
     let Some(tags) = coalesce::table_at(values, "tags") else { return };
     let (mut has_true, mut has_false) = (false, false);
     for tag in &dependency.tags {
@@ -312,17 +311,15 @@ fn decide_by_tags(dependency: &mut Dependency, values: &Rc<Map>, warnings: &mut 
     dependency.enabled = has_true || !has_false;
 }
 
-fn decide_by_conditions(dependency: &mut Dependency, values: &Rc<Map>, path: &str, warnings: &mut Vec<String>) {
+fn decide_by_conditions(dependency: &mut Dependency, values: &Map, path: &str, warnings: &mut Vec<String>) {
     for condition in dependency.condition.trim().split(',').filter(|condition| !condition.is_empty()) {
         match coalesce::value_at(values, &format!("{path}{condition}")) {
             Some(Value::Bool(truth)) => {
                 dependency.enabled = truth;
                 return;
             }
-            Some(_) => warnings.push(format!(
-                "Condition path '{condition}' for chart {} returned non-bool value",
-                dependency.name
-            )),
+            Some(_) => warnings
+                .push(format!("Condition path '{condition}' for chart {} returned non-bool value", dependency.name)),
             None => {}
         }
     }

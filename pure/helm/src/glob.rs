@@ -20,8 +20,15 @@ enum Token {
     Many,
     /// `**`
     ManyWithSlashes,
-    List { characters: Vec<char>, is_negated: bool },
-    Range { low: char, high: char, is_negated: bool },
+    List {
+        characters: Vec<char>,
+        is_negated: bool,
+    },
+    Range {
+        low: char,
+        high: char,
+        is_negated: bool,
+    },
 }
 
 impl Glob {

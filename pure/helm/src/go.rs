@@ -236,7 +236,8 @@ mod tests {
         for (pattern, name) in yes {
             assert_eq!(path_match(pattern, name), Ok(true), "{pattern} {name}");
         }
-        let no = [("*", "a/b"), ("a?", "a/"), ("[a-c]", "d"), ("templates/.?*", "templates/."), ("", "a"), ("*a", "ab")];
+        let no =
+            [("*", "a/b"), ("a?", "a/"), ("[a-c]", "d"), ("templates/.?*", "templates/."), ("", "a"), ("*a", "ab")];
         for (pattern, name) in no {
             assert_eq!(path_match(pattern, name), Ok(false), "{pattern} {name}");
         }

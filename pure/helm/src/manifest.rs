@@ -254,9 +254,8 @@ struct Head {
 fn read(path: &str, text: &str) -> Result<(Manifest, Head), Error> {
     // The line end that follows the document in the stream belongs to what is read: a block scalar may end the document.
     let terminated = format!("{text}\n");
-    let object = landfall_yaml::read_one(terminated.as_bytes(), Resolver::Kubernetes).map_err(|error| {
-        wrong(path, text, &error.to_string())
-    })?;
+    let object = landfall_yaml::read_one(terminated.as_bytes(), Resolver::Kubernetes)
+        .map_err(|error| wrong(path, text, &error.to_string()))?;
     let head = head(&object).map_err(|reason| {
         wrong(path, text, &format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {reason}"))
     })?;
@@ -281,7 +280,9 @@ fn head(object: &Value) -> Result<Head, String> {
     let metadata = match folded(fields, "metadata") {
         None | Some(Value::Null) => return Ok(head),
         Some(Value::Object(metadata)) => metadata,
-        Some(other) => return Err(format!("{} into Go struct field SimpleHead.metadata of type struct", json_kind(other))),
+        Some(other) => {
+            return Err(format!("{} into Go struct field SimpleHead.metadata of type struct", json_kind(other)));
+        }
     };
     text(folded(metadata, "name"), "metadata.name")?;
     match folded(metadata, "annotations") {

@@ -78,10 +78,7 @@ static KUBE_VERSION_HELM3: TypeInfo = TypeInfo {
 
 static KUBE_VERSION_HELM4: TypeInfo = TypeInfo {
     pointer_string: Some(|version| field_text(version, 1)),
-    ..TypeInfo::structure(
-        "common.KubeVersion",
-        &[VERSION, Field::new("normalizedVersion", ""), MAJOR, MINOR],
-    )
+    ..TypeInfo::structure("common.KubeVersion", &[VERSION, Field::new("normalizedVersion", ""), MAJOR, MINOR])
 }
 .with_methods(&[
     pointer_method("String", |_, version, _| Ok(Value::str(field_text(version, 1)))),
@@ -112,7 +109,8 @@ static VERSIONS_HELM3: TypeInfo =
     TypeInfo::container("chartutil.VersionSet", Kind::Slice, &types::STRING).with_methods(VERSIONS_METHODS);
 static VERSIONS_HELM4: TypeInfo =
     TypeInfo::container("common.VersionSet", Kind::Slice, &types::STRING).with_methods(VERSIONS_METHODS);
-const VERSIONS_METHODS: &[Method] = &[method("Has", &[&types::STRING], |_, versions, arguments| {
+const ONE_TEXT: &[&TypeInfo] = &[&types::STRING];
+const VERSIONS_METHODS: &[Method] = &[method("Has", ONE_TEXT, |_, versions, arguments| {
     let (Value::List(list), Some(wanted)) = (versions, arguments[0].as_str()) else { return Ok(Value::Bool(false)) };
     Ok(Value::Bool(list.items.iter().any(|version| version.as_str() == Some(wanted))))
 })];
@@ -151,13 +149,16 @@ const fn pointer_method(
 /// `.Files`: the chart's own files by path.
 pub(crate) fn files(family: &Family<'_>, member: Member) -> Value {
     let files = family.chart(member).files.iter();
-    Value::typed_map(&FILES, files.map(|file| (Str::from(file.path.as_str()), Value::Bytes(Str::from(&file.content[..])))))
+    Value::typed_map(
+        &FILES,
+        files.map(|file| (Str::from(file.path.as_str()), Value::Bytes(Str::from(&file.content[..])))),
+    )
 }
 
 static FILES: TypeInfo = TypeInfo::container("engine.files", Kind::Map, &types::BYTES).with_methods(&[
-    method("Get", &[&types::STRING], |_, files, arguments| Ok(Value::Str(content(files, arguments)))),
-    method("GetBytes", &[&types::STRING], |_, files, arguments| Ok(Value::Bytes(content(files, arguments)))),
-    method("Glob", &[&types::STRING], |context, files, arguments| {
+    method("Get", ONE_TEXT, |_, files, arguments| Ok(Value::Str(content(files, arguments)))),
+    method("GetBytes", ONE_TEXT, |_, files, arguments| Ok(Value::Bytes(content(files, arguments)))),
+    method("Glob", ONE_TEXT, |context, files, arguments| {
         let glob = Glob::parse(&arguments[0].as_str().map(|text| text.text().into_owned()).unwrap_or_default());
         let entries = files.as_map().map(|files| files.entries()).unwrap_or_default();
         context.charge_steps(entries.len() as u64)?;
@@ -170,7 +171,7 @@ static FILES: TypeInfo = TypeInfo::container("engine.files", Kind::Map, &types::
         use base64::Engine;
         as_yaml(context, files, |content| base64::engine::general_purpose::STANDARD.encode(content))
     }),
-    method("Lines", &[&types::STRING], |context, files, arguments| {
+    method("Lines", ONE_TEXT, |context, files, arguments| {
         let text = content(files, arguments);
         if text.is_empty() {
             return Ok(Value::strings([]));
@@ -194,11 +195,7 @@ fn content(files: &Value, arguments: &[Value]) -> Str {
 }
 
 /// A YAML map from base names to contents; of two files of the same name the later path wins.
-fn as_yaml(
-    context: &mut Context<'_>,
-    files: &Value,
-    encode: fn(&[u8]) -> String,
-) -> Result<Value, TemplateError> {
+fn as_yaml(context: &mut Context<'_>, files: &Value, encode: fn(&[u8]) -> String) -> Result<Value, TemplateError> {
     let mut entries = serde_json::Map::new();
     for (path, content) in files.as_map().map(|files| files.entries()).unwrap_or_default() {
         let Value::Bytes(content) = content else { continue };
@@ -260,9 +257,10 @@ fn chart_fields(metadata: &Metadata, name: &str, dependencies: Option<&[&Depende
     };
     let dependencies = match dependencies {
         None => Value::nil_list(&DEPENDENCIES),
-        Some(dependencies) => {
-            Value::typed_list(&DEPENDENCIES, dependencies.iter().map(|dependency| dependency_value(dependency)).collect())
-        }
+        Some(dependencies) => Value::typed_list(
+            &DEPENDENCIES,
+            dependencies.iter().map(|dependency| dependency_value(dependency)).collect(),
+        ),
     };
     vec![
         text(name),
@@ -271,7 +269,11 @@ fn chart_fields(metadata: &Metadata, name: &str, dependencies: Option<&[&Depende
         text(&metadata.version),
         text(&metadata.description),
         texts(&metadata.keywords),
-        if maintainers.is_empty() { Value::nil_list(&MAINTAINERS) } else { Value::typed_list(&MAINTAINERS, maintainers) },
+        if maintainers.is_empty() {
+            Value::nil_list(&MAINTAINERS)
+        } else {
+            Value::typed_list(&MAINTAINERS, maintainers)
+        },
         text(&metadata.icon),
         text(&metadata.api_version),
         text(&metadata.condition),

@@ -101,11 +101,11 @@ pub struct Sourced<'a> {
 impl Rendered {
     /// All objects in the order of the text; documents without content are left out.
     pub fn objects(&self) -> impl Iterator<Item = Sourced<'_>> {
-        let crds = self.crds.iter().flat_map(|file| {
-            file.objects.iter().map(|object| Sourced { path: &file.path, is_hook: false, object })
-        });
-        let manifests =
-            self.manifests.iter().map(|m| Sourced { path: &m.path, is_hook: false, object: &m.object });
+        let crds = self
+            .crds
+            .iter()
+            .flat_map(|file| file.objects.iter().map(|object| Sourced { path: &file.path, is_hook: false, object }));
+        let manifests = self.manifests.iter().map(|m| Sourced { path: &m.path, is_hook: false, object: &m.object });
         let hooks = self.hooks.iter().map(|hook| Sourced {
             path: &hook.manifest.path,
             is_hook: true,
@@ -204,8 +204,8 @@ pub fn render(chart: &Chart, request: &Request, host: &mut dyn Host) -> Result<R
     let notes_path = format!("{root}/templates/NOTES.txt");
     rendered.notes = output.files.get(&notes_path).cloned().unwrap_or_default();
     output.files.retain(|path, _| !path.ends_with("NOTES.txt"));
-    let (manifests, mut hooks) = manifest::sort(&output.files, profile, &mut rendered.warnings)
-        .map_err(|error| error.in_chart(root))?;
+    let (manifests, mut hooks) =
+        manifest::sort(&output.files, profile, &mut rendered.warnings).map_err(|error| error.in_chart(root))?;
     if request.skip_tests {
         hooks.retain(|hook| !hook.is_test());
     }

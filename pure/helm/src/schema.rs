@@ -4,7 +4,6 @@
 //! Source: Helm 3.21.4 `pkg/chartutil/jsonschema.go`; santhosh-tekuri/jsonschema 6.0.2 for the words.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Retrieve, Uri, ValidationError, Validator};
@@ -24,21 +23,19 @@ pub(crate) struct Compiled {
 /// Checks the coalesced values of a chart and of every chart below it.
 ///
 /// Errors: [`ErrorKind::Schema`] naming every chart and path.
-pub(crate) fn check(family: &Family<'_>, values: &Rc<Map>) -> Result<(), Error> {
+pub(crate) fn check(family: &Family<'_>, values: &Map) -> Result<(), Error> {
     let mut report = String::new();
     check_member(family, family.root(), values, &mut report);
     if report.is_empty() {
         return Ok(());
     }
-    let message = format!(
-        "values don't meet the specifications of the schema(s) in the following chart(s):\n{report}"
-    );
+    let message = format!("values don't meet the specifications of the schema(s) in the following chart(s):\n{report}");
     Err(Error::new(ErrorKind::Schema, message)
         .in_chart(family.name(family.root()))
         .with_hint("correct the values named above; paths start at the values of the chart they are listed under"))
 }
 
-fn check_member(family: &Family<'_>, member: Member, values: &Rc<Map>, report: &mut String) {
+fn check_member(family: &Family<'_>, member: Member, values: &Map, report: &mut String) {
     let chart = family.chart(member);
     if let Some(schema) = &chart.schema {
         if let Err(failure) = check_one(chart, schema, values) {
@@ -58,8 +55,9 @@ fn check_member(family: &Family<'_>, member: Member, values: &Rc<Map>, report: &
     }
 }
 
-fn check_one(chart: &Chart, schema: &[u8], values: &Rc<Map>) -> Result<(), String> {
-    let compiled = chart.compiled_schema.get_or_init(|| compile(schema)).as_ref().map_err(|reason| format!("{reason}\n"))?;
+fn check_one(chart: &Chart, schema: &[u8], values: &Map) -> Result<(), String> {
+    let compiled =
+        chart.compiled_schema.get_or_init(|| compile(schema)).as_ref().map_err(|reason| format!("{reason}\n"))?;
     let values = to_json(&Value::Map(values.clone()));
     if compiled.validator.is_valid(&values) {
         return Ok(());
@@ -99,7 +97,8 @@ impl Retrieve for Offline {
         if uri.as_str().starts_with("urn:") {
             return Ok(Json::Bool(true));
         }
-        Err(format!("the schema refers to {uri}, and schemas are not fetched while rendering; put it into the chart").into())
+        Err(format!("the schema refers to {uri}, and schemas are not fetched while rendering; put it into the chart")
+            .into())
     }
 }
 
@@ -181,7 +180,9 @@ fn words(error: &ValidationError<'_>) -> String {
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
             format!("additional properties {} not allowed", quote_all(unexpected))
         }
-        Kind::AdditionalItems { limit } => format!("last {} additionalItem(s) not allowed", size().saturating_sub(*limit)),
+        Kind::AdditionalItems { limit } => {
+            format!("last {} additionalItem(s) not allowed", size().saturating_sub(*limit))
+        }
         Kind::AnyOf { .. } => "'anyOf' failed".to_owned(),
         Kind::OneOfNotValid { .. } => "'oneOf' failed, none matched".to_owned(),
         Kind::OneOfMultipleValid { .. } => "'oneOf' failed, several subschemas matched".to_owned(),

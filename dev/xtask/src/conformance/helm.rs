@@ -1,23 +1,130 @@
-//! Golden cases of helm.
+//! Golden cases of whole charts, and comparison with a helm program on any charts.
 
 use super::Report;
+use anyhow::Context as _;
+use landfall_helm::Profile;
+use landfall_helm::capabilities::KubeVersion;
+use landfall_helm::chart::Chart;
+use landfall_helm::render::{Request, render};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// Runs the cases at a path, or the project's own.
+#[path = "../../../../pure/helm/tests/cases/charts.rs"]
+mod cases;
+
+/// Runs the cases at a path (a corpus, one chart of it, or one case), or those of the corpus.
 ///
 /// Errors: the cases cannot be read.
 pub(crate) fn run(path: Option<&Path>) -> anyhow::Result<Report> {
-    let _ = super::cases_directory(path, "helm")?;
-    anyhow::bail!("the helm suite is not connected yet")
+    let root = super::cases_directory(path, "helm")?;
+    let mut report = Report::default();
+    for folder in chart_folders(&root)? {
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let chart = match cases::load(&folder) {
+            Ok(chart) => chart,
+            Err(message) => {
+                report.note(&name, &name, Some(message));
+                continue;
+            }
+        };
+        for case in cases::cases_of(&folder).map_err(anyhow::Error::msg)? {
+            if root.join("case.yaml").exists() && case.canonicalize()? != root.canonicalize()? {
+                continue;
+            }
+            for (profile, profile_name) in cases::PROFILES {
+                let label = format!("{name}/{} {profile_name}", case.file_name().unwrap_or_default().to_string_lossy());
+                let outcome = cases::run(&chart, &case, profile, profile_name).map_err(anyhow::Error::msg)?;
+                let Some(outcome) = outcome else { continue };
+                report.note(&name, &format!("{label} objects"), outcome.objects);
+                if outcome.text_compared {
+                    report.note(&name, &format!("{label} text"), outcome.text);
+                }
+            }
+        }
+    }
+    Ok(report)
 }
 
-/// Renders each directory with the reference program as well, and compares.
+/// The folders with a chart below a folder of the corpus: itself, its children, or the one that a case belongs to.
+fn chart_folders(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if root.join("chart.tgz").exists() {
+        return Ok(vec![root.to_owned()]);
+    }
+    if root.join("case.yaml").exists() {
+        let folder = root.canonicalize()?.parent().and_then(Path::parent).map(Path::to_owned);
+        return Ok(folder.into_iter().collect());
+    }
+    let entries = std::fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))?;
+    let mut folders: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.join("chart.tgz").exists()).collect();
+    folders.sort();
+    anyhow::ensure!(!folders.is_empty(), "no chart.tgz in {} nor in a folder of it", root.display());
+    Ok(folders)
+}
+
+/// The cluster that `--against` pretends.
+const KUBE_VERSION: &str = "v1.34.0";
+
+/// Renders each chart (a directory or an archive) with a helm program as well, with default values, and compares texts.
 ///
 /// Errors: the program cannot be run.
-pub(crate) fn run_against(program: &Path, directories: &[PathBuf]) -> anyhow::Result<Report> {
-    anyhow::bail!(
-        "cannot compare {} directories with {}: the helm suite is not connected yet",
-        directories.len(),
-        program.display()
-    )
+pub(crate) fn run_against(program: &Path, charts: &[PathBuf]) -> anyhow::Result<Report> {
+    let version = Command::new(program)
+        .args(["version", "--short"])
+        .output()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    let profile = if version.starts_with("v4") { Profile::Helm4 } else { Profile::Helm3 };
+    let mut report = Report::default();
+    for path in charts {
+        let theirs = Command::new(program)
+            .args(["template", "demo"])
+            .arg(path)
+            .args(["--namespace", "apps", "--include-crds", "--kube-version", KUBE_VERSION])
+            .output()?;
+        let label = path.display().to_string();
+        let difference = match (ours(path, profile), theirs.status.success()) {
+            (Ok(ours), true) => super::first_difference(&String::from_utf8_lossy(&theirs.stdout), &ours),
+            (Err(_), false) => None,
+            (Ok(_), false) => {
+                Some(format!("{} refuses: {}", program.display(), String::from_utf8_lossy(&theirs.stderr)))
+            }
+            (Err(message), true) => Some(format!("refused here only: {message}")),
+        };
+        report.note(version.trim(), &label, difference);
+    }
+    Ok(report)
+}
+
+fn ours(path: &Path, profile: Profile) -> Result<String, String> {
+    let chart = if path.is_dir() {
+        Chart::from_tree(&read_directory(path)?, "").map_err(|error| error.to_string())?
+    } else {
+        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+        Chart::from_archive(&bytes).map_err(|error| error.to_string())?
+    };
+    let mut request = Request { include_crds: true, ..Request::new("demo", "apps", profile) };
+    request.capabilities.kube_version = KubeVersion::parse(KUBE_VERSION, profile).map_err(|error| error.to_string())?;
+    let rendered = render(&chart, &request, &mut landfall_gotemplate::context::NoHost);
+    rendered.map(|rendered| rendered.text()).map_err(|error| error.to_string())
+}
+
+/// Reads a directory of the disk into memory, links included as what they point to.
+fn read_directory(root: &Path) -> Result<landfall_tree::MemoryTree, String> {
+    let mut tree = landfall_tree::MemoryTree::default();
+    let mut waiting = vec![(root.to_owned(), String::new())];
+    while let Some((directory, path)) = waiting.pop() {
+        let entries = std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| error.to_string())?;
+            let path = landfall_tree::join(&path, &entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
+                waiting.push((entry.path(), path));
+            } else {
+                let content = std::fs::read(entry.path()).map_err(|error| format!("{path}: {error}"))?;
+                tree.files.insert(path, content.into());
+            }
+        }
+    }
+    Ok(tree)
 }

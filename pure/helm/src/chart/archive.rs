@@ -90,10 +90,7 @@ fn path_below_chart(name: &str) -> Result<String, Error> {
     }
     let path = go::clean_path(&rest);
     if path == "." {
-        return Err(wrong(format!(
-            "chart illegally contains content outside the base directory: {}",
-            go::quote(name)
-        )));
+        return Err(wrong(format!("chart illegally contains content outside the base directory: {}", go::quote(name))));
     }
     if path.starts_with("..") {
         return Err(wrong("chart illegally references parent directory"));

@@ -57,12 +57,22 @@ pub(crate) fn load(files: Vec<LoadedFile>, budget: &mut Budget, depth: usize) ->
             "requirements.yaml" => {
                 has_metadata = true;
                 decode(&path, &content, |value| chart.metadata.decode_into(value))?;
-                companion(&mut chart, path, content, "Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend migrating dependencies to Chart.yaml.");
+                companion(
+                    &mut chart,
+                    path,
+                    content,
+                    "Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend migrating dependencies to Chart.yaml.",
+                );
             }
             "requirements.lock" => {
                 has_metadata = true;
                 chart.lock = Some(lock(&path, &content)?);
-                companion(&mut chart, path, content, "Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend migrating to Chart.lock.");
+                companion(
+                    &mut chart,
+                    path,
+                    content,
+                    "Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend migrating to Chart.lock.",
+                );
             }
             _ if path.starts_with("templates/") => chart.templates.push(File { path, content }),
             _ => match path.strip_prefix("charts/") {
@@ -80,9 +90,8 @@ pub(crate) fn load(files: Vec<LoadedFile>, budget: &mut Budget, depth: usize) ->
     }
     validate(&mut chart.metadata)?;
     for (name, files) in nested {
-        let loaded = subchart(&chart, &name, files, budget, depth).map_err(|error| {
-            error.wrapped(format!("error unpacking subchart {name} in {}", chart.metadata.name))
-        })?;
+        let loaded = subchart(&chart, &name, files, budget, depth)
+            .map_err(|error| error.wrapped(format!("error unpacking subchart {name} in {}", chart.metadata.name)))?;
         chart.subcharts.extend(loaded.map(Arc::new));
     }
     Ok(chart)
@@ -101,7 +110,10 @@ fn subchart(
     }
     if go::extension(name) == ".tgz" {
         let archive = files.into_iter().next().filter(|file| file.path == name).ok_or_else(|| {
-            Error::new(ErrorKind::Load, format!("error unpacking subchart tar in {}: {name} is a directory", chart.metadata.name))
+            Error::new(
+                ErrorKind::Load,
+                format!("error unpacking subchart tar in {}: {name} is a directory", chart.metadata.name),
+            )
         })?;
         let files = archive::unpack(&archive.content, budget)?;
         return load(files, budget, depth + 1).map(Some);

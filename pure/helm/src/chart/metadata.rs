@@ -267,7 +267,9 @@ impl ImportValue {
             Some(other) => other.to_string(),
         };
         match value {
-            Value::Object(fields) => Self::Table { child: text(fields.get("child")), parent: text(fields.get("parent")) },
+            Value::Object(fields) => {
+                Self::Table { child: text(fields.get("child")), parent: text(fields.get("parent")) }
+            }
             Value::String(name) => Self::Export(name.clone()),
             other => Self::Other(other.clone()),
         }
@@ -458,11 +460,7 @@ fn sanitize(text: &mut String) {
     *text = text
         .chars()
         .filter_map(|character| {
-            if character.is_whitespace() {
-                Some(' ')
-            } else {
-                go::is_printable(character).then_some(character)
-            }
+            if character.is_whitespace() { Some(' ') } else { go::is_printable(character).then_some(character) }
         })
         .collect();
 }
@@ -492,8 +490,14 @@ mod tests {
         let cases = [
             (json!({"name": "a", "version": "1"}), "validation: chart.metadata.apiVersion is required"),
             (json!({"apiVersion": "v2", "version": "1"}), "validation: chart.metadata.name is required"),
-            (json!({"apiVersion": "v2", "name": "a/b", "version": "1"}), "validation: chart.metadata.name \"a/b\" is invalid"),
-            (json!({"apiVersion": "v2", "name": "a", "version": "x"}), "validation: chart.metadata.version \"x\" is invalid"),
+            (
+                json!({"apiVersion": "v2", "name": "a/b", "version": "1"}),
+                "validation: chart.metadata.name \"a/b\" is invalid",
+            ),
+            (
+                json!({"apiVersion": "v2", "name": "a", "version": "x"}),
+                "validation: chart.metadata.version \"x\" is invalid",
+            ),
             (
                 json!({"apiVersion": "v2", "name": "a", "version": "1", "dependencies": [{"name": "b"}, {"name": "c", "alias": "b"}]}),
                 "validation: more than one dependency with name or alias \"b\"",

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Flavour, NAME_LEVELS_MAX, ReadFile, STEPS_MAX, Scanner, Stop, json, negative_index, put_back, quote_each, set, set_index,
-    take_inner_list, take_inner_map, take_list, take_map, too_deep,
+    Flavour, NAME_LEVELS_MAX, ReadFile, STEPS_MAX, Scanner, Stop, json, negative_index, put_back, quote_each, set,
+    set_index, take_inner_list, take_inner_map, take_list, take_map, too_deep,
 };
 use crate::Profile;
 

@@ -4,8 +4,6 @@
 //! its parent's, they share here too, and a template that changes one changes the other.
 //! Source: Helm 3.21.4 `pkg/chartutil/coalesce.go`, Helm 4.2.4 `pkg/chart/common/util/coalesce.go`.
 
-use std::rc::Rc;
-
 use landfall_gotemplate::text::Str;
 use landfall_gotemplate::types;
 use landfall_gotemplate::value::{Map, Value};
@@ -35,7 +33,7 @@ pub(crate) fn coalesce(
     values: &Value,
     nulls: Nulls,
     warnings: &mut Vec<String>,
-) -> Result<Rc<Map>, Error> {
+) -> Result<Map, Error> {
     let target = match deep_copy(values) {
         Value::Map(map) => map,
         _ => new_map(),
@@ -46,17 +44,17 @@ pub(crate) fn coalesce(
 }
 
 struct Pass<'a> {
-    family: &'a Family,
+    family: &'a Family<'a>,
     warnings: &'a mut Vec<String>,
 }
 
 impl Pass<'_> {
-    fn chart(&mut self, chart: Member, target: &Rc<Map>, prefix: &str, nulls: Nulls) -> Result<(), Error> {
+    fn chart(&mut self, chart: Member, target: &Map, prefix: &str, nulls: Nulls) -> Result<(), Error> {
         self.own_values(chart, target, prefix, nulls);
         self.subcharts(chart, target, prefix, nulls)
     }
 
-    fn subcharts(&mut self, chart: Member, target: &Rc<Map>, prefix: &str, nulls: Nulls) -> Result<(), Error> {
+    fn subcharts(&mut self, chart: Member, target: &Map, prefix: &str, nulls: Nulls) -> Result<(), Error> {
         for subchart in self.family.children(chart) {
             let name = self.family.name(subchart);
             let inner = match get(target, name) {
@@ -83,7 +81,7 @@ impl Pass<'_> {
     }
 
     /// Hands the globals of a chart down to one below it. The higher chart's win.
-    fn globals(&mut self, target: &Rc<Map>, source: &Rc<Map>, prefix: &str) {
+    fn globals(&mut self, target: &Map, source: &Map, prefix: &str) {
         let below = match get(target, GLOBAL) {
             None => new_map(),
             Some(Value::Map(map)) => map,
@@ -120,7 +118,7 @@ impl Pass<'_> {
     }
 
     /// Lays what is there already over a chart's own values.
-    fn own_values(&mut self, chart: Member, target: &Rc<Map>, prefix: &str, nulls: Nulls) {
+    fn own_values(&mut self, chart: Member, target: &Map, prefix: &str, nulls: Nulls) {
         let prefix = join(prefix, self.family.name(chart));
         let cleans = self.family.profile() == Profile::Helm4 && nulls == Nulls::Remove;
         for (key, default) in self.family.values(chart).entries() {
@@ -152,7 +150,7 @@ impl Pass<'_> {
         }
     }
 
-    fn tables(&mut self, target: &Rc<Map>, source: &Rc<Map>, prefix: &str, nulls: Nulls) {
+    fn tables(&mut self, target: &Map, source: &Map, prefix: &str, nulls: Nulls) {
         tables(target, source, prefix, nulls, self.warnings);
     }
 
@@ -162,8 +160,8 @@ impl Pass<'_> {
 }
 
 /// Merges `source` into `target`, whose values win. Nulls of `target` are written into `source` on the way, as in Helm.
-pub(crate) fn tables(target: &Rc<Map>, source: &Rc<Map>, prefix: &str, nulls: Nulls, warnings: &mut Vec<String>) {
-    if Rc::ptr_eq(target, source) {
+pub(crate) fn tables(target: &Map, source: &Map, prefix: &str, nulls: Nulls, warnings: &mut Vec<String>) {
+    if target.is_same(source) {
         return;
     }
     let had_value: Vec<(Str, bool)> =
@@ -193,7 +191,10 @@ pub(crate) fn tables(target: &Rc<Map>, source: &Rc<Map>, prefix: &str, nulls: Nu
                 warnings.push(format!("cannot overwrite table with non table for {}", join(prefix, &key.text())));
             }
             (Some(Value::Map(_)), value) if !matches!(value, Value::Nil) => {
-                warnings.push(format!("destination for {} is a table. Ignoring non-table value", join(prefix, &key.text())));
+                warnings.push(format!(
+                    "destination for {} is a table. Ignoring non-table value",
+                    join(prefix, &key.text())
+                ));
             }
             (Some(_), _) => {}
         }
@@ -201,7 +202,7 @@ pub(crate) fn tables(target: &Rc<Map>, source: &Rc<Map>, prefix: &str, nulls: Nu
 }
 
 /// Finds the table at a dotted path.
-pub(crate) fn table_at(values: &Rc<Map>, path: &str) -> Option<Rc<Map>> {
+pub(crate) fn table_at(values: &Map, path: &str) -> Option<Map> {
     let mut table = values.clone();
     for part in path.split('.') {
         table = match get(&table, part) {
@@ -213,7 +214,7 @@ pub(crate) fn table_at(values: &Rc<Map>, path: &str) -> Option<Rc<Map>> {
 }
 
 /// Finds the value at a dotted path, unless it is a table.
-pub(crate) fn value_at(values: &Rc<Map>, path: &str) -> Option<Value> {
+pub(crate) fn value_at(values: &Map, path: &str) -> Option<Value> {
     let found = match path.rsplit_once('.') {
         None => get(values, path),
         Some((tables, key)) => get(&table_at(values, tables)?, key),
@@ -236,15 +237,15 @@ pub(crate) fn deep_copy(value: &Value) -> Value {
 }
 
 /// Makes an empty map.
-pub(crate) fn new_map() -> Rc<Map> {
+pub(crate) fn new_map() -> Map {
     Map::new(&types::MAP_ANY, std::collections::BTreeMap::new())
 }
 
-fn shallow_copy(map: &Rc<Map>) -> Rc<Map> {
+fn shallow_copy(map: &Map) -> Map {
     Map::new(&types::MAP_ANY, map.borrow().clone())
 }
 
-fn remove_nils(map: &Rc<Map>) {
+fn remove_nils(map: &Map) {
     for (key, value) in map.entries() {
         match value {
             Value::Nil => map.remove(&key),
@@ -254,15 +255,15 @@ fn remove_nils(map: &Rc<Map>) {
     }
 }
 
-fn get(map: &Rc<Map>, key: &str) -> Option<Value> {
+fn get(map: &Map, key: &str) -> Option<Value> {
     map.get(key.as_bytes())
 }
 
-fn put(map: &Rc<Map>, key: &str, value: Value) {
+fn put(map: &Map, key: &str, value: Value) {
     set(map, Str::from(key), value);
 }
 
-fn set(map: &Rc<Map>, key: Str, value: Value) {
+fn set(map: &Map, key: Str, value: Value) {
     map.set(key, value).expect("value maps are never Go's nil map");
 }
 

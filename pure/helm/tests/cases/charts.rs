@@ -1,0 +1,223 @@
+//! Runs golden cases of whole charts: `<chart>/chart.tgz` (or `<chart>/chart/`) with `<chart>/cases/<case>/`.
+//!
+//! Shared by this crate's test and by `cargo xtask conformance helm`. The layout is described in the corpus' README.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use landfall_gotemplate::context::Host;
+use landfall_helm::Profile;
+use landfall_helm::capabilities::{Capabilities, KubeVersion};
+use landfall_helm::chart::Chart;
+use landfall_helm::error::{Error, ErrorKind};
+use landfall_helm::render::{Rendered, Request, render};
+use landfall_helm::values::{Layers, ValuesFile};
+use serde_json::{Value, json};
+
+/// The profiles by the name that the corpus gives them.
+pub(crate) const PROFILES: [(Profile, &str); 2] = [(Profile::Helm3, "helm3"), (Profile::Helm4, "helm4")];
+
+/// Says how a case went under one profile.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// What is different in the objects, or in whether the chart is refused; `None` if nothing is.
+    pub(crate) objects: Option<String>,
+    /// What is different in the text; `None` if nothing is or nothing was compared.
+    pub(crate) text: Option<String>,
+    /// Whether the text was compared: masked cases have none to compare with.
+    pub(crate) text_compared: bool,
+    /// Whether the case is one that must be refused, and the first line of the message was Helm's too.
+    pub(crate) message_equal: Option<bool>,
+}
+
+/// Finds the cases of a chart, sorted.
+///
+/// Errors: the folder cannot be read.
+pub(crate) fn cases_of(chart: &Path) -> Result<Vec<PathBuf>, String> {
+    let folder = chart.join("cases");
+    let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut cases: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.join("case.yaml").exists()).collect();
+    cases.sort();
+    Ok(cases)
+}
+
+/// Loads the chart of a folder of the corpus.
+///
+/// Errors: no archive there, or one that cannot be loaded.
+pub(crate) fn load(chart: &Path) -> Result<Chart, String> {
+    let archive = chart.join("chart.tgz");
+    let bytes = std::fs::read(&archive).map_err(|error| format!("{}: {error}", archive.display()))?;
+    Chart::from_archive(&bytes).map_err(|error| format!("{}: {error}", archive.display()))
+}
+
+/// Makes the request of a case.
+///
+/// Errors: the case is malformed, or its values cannot be read.
+pub(crate) fn request(case: &Path, profile: Profile) -> Result<Request, String> {
+    let settings = settings(case)?;
+    let text = |key: &str| settings[key].as_str().unwrap_or_default().to_owned();
+    let truth = |key: &str| settings[key].as_bool().unwrap_or(false);
+    let mut layers = Layers::default();
+    if let Ok(content) = std::fs::read(case.join("values.yaml")) {
+        layers.files.push(ValuesFile { name: "values.yaml".to_owned(), content });
+    }
+    let mut capabilities = Capabilities::offline(profile);
+    capabilities.kube_version = KubeVersion::parse(&text("kubeVersion"), profile).map_err(|error| error.to_string())?;
+    let versions = settings["apiVersions"].as_array().into_iter().flatten();
+    capabilities.api_versions.extend(versions.filter_map(|version| version.as_str().map(str::to_owned)));
+    Ok(Request {
+        values: layers.merge(profile, &|path| Err(format!("open {path}"))).map_err(|error| error.to_string())?,
+        capabilities,
+        include_crds: truth("includeCRDs"),
+        skip_tests: truth("skipTests"),
+        is_upgrade: truth("isUpgrade"),
+        ..Request::new(text("release"), text("namespace"), profile)
+    })
+}
+
+/// Runs a case under one profile. `None` if the corpus holds no answer for the profile.
+///
+/// Errors: the case itself is malformed.
+pub(crate) fn run(chart: &Chart, case: &Path, profile: Profile, name: &str) -> Result<Option<Outcome>, String> {
+    let mut outcome = Outcome::default();
+    let rendered = request(case, profile)
+        .map_err(|message| Error::new(ErrorKind::Values, message))
+        .and_then(|request| render(chart, &request, &mut Dice(0x9e37_79b9_7f4a_7c15)));
+    if let Ok(expected) = std::fs::read_to_string(case.join(format!("{name}.error"))) {
+        let expected = expected.trim_end().strip_prefix("Error: ").unwrap_or(expected.trim_end());
+        match rendered {
+            Ok(_) => outcome.objects = Some(format!("rendered, but should be refused: {expected}")),
+            Err(error) => {
+                let actual = error.message.lines().next().unwrap_or_default();
+                outcome.message_equal = Some(actual.trim_end() == expected.trim_end());
+                outcome.objects = wrong_kind(&error, expected);
+            }
+        }
+        return Ok(Some(outcome));
+    }
+    let Some(expected) = stored(case, &format!("{name}.json"))? else { return Ok(None) };
+    let expected: Value = serde_json::from_str(&expected).map_err(|error| format!("{}: {error}", case.display()))?;
+    let settings = settings(case)?;
+    let masks: Vec<&str> = settings["mask"][name].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    match rendered {
+        Err(error) => outcome.objects = Some(format!("refused: {error}")),
+        Ok(rendered) => {
+            outcome.objects = objects_differ(&expected, &rendered, &masks);
+            if let (true, Some(expected)) = (masks.is_empty(), stored(case, &format!("{name}.txt"))?) {
+                outcome.text_compared = true;
+                outcome.text = first_line_that_differs(&expected, &rendered.text());
+            }
+        }
+    }
+    Ok(Some(outcome))
+}
+
+fn settings(case: &Path) -> Result<Value, String> {
+    let path = case.join("case.yaml");
+    let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    landfall_yaml::read_one(&text, landfall_yaml::Resolver::Kubernetes)
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Reads a stored answer, packed or not.
+fn stored(case: &Path, name: &str) -> Result<Option<String>, String> {
+    if let Ok(text) = std::fs::read_to_string(case.join(name)) {
+        return Ok(Some(text));
+    }
+    let packed = case.join(format!("{name}.gz"));
+    let Ok(bytes) = std::fs::read(&packed) else { return Ok(None) };
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&bytes[..])
+        .read_to_string(&mut text)
+        .map_err(|error| format!("{}: {error}", packed.display()))?;
+    Ok(Some(text))
+}
+
+/// Says whether a refusal is of another kind than the one that Helm's message shows.
+fn wrong_kind(error: &Error, expected: &str) -> Option<String> {
+    let wanted: &[ErrorKind] = match expected {
+        text if text.starts_with("execution error at") => &[ErrorKind::Refused],
+        text if text.starts_with("YAML parse error") => &[ErrorKind::Manifest],
+        text if text.starts_with("values don't meet") => &[ErrorKind::Schema],
+        text if text.starts_with("chart requires kubeVersion") => &[ErrorKind::KubeVersion],
+        text if text.starts_with("parse error at") => &[ErrorKind::Template],
+        text if text.starts_with("type mismatch") => &[ErrorKind::Values],
+        _ => &[ErrorKind::Execution],
+    };
+    (!wanted.contains(&error.kind)).then(|| format!("refused as {:?}: {error}\nexpected: {expected}", error.kind))
+}
+
+fn objects_differ(expected: &Value, rendered: &Rendered, masks: &[&str]) -> Option<String> {
+    let actual: Vec<Value> = rendered
+        .objects()
+        .map(|sourced| json!({ "template": sourced.path, "hook": sourced.is_hook, "object": sourced.object }))
+        .collect();
+    let (mut expected, mut actual) = (expected.clone(), Value::Array(actual));
+    for mask in masks {
+        for side in [&mut expected, &mut actual] {
+            if let Some(place) = side.pointer_mut(mask) {
+                *place = Value::from("(masked)");
+            }
+        }
+    }
+    difference(&expected, &actual, "")
+}
+
+/// Finds the first difference of two values; numbers are compared by value.
+pub(crate) fn difference(expected: &Value, actual: &Value, path: &str) -> Option<String> {
+    match (expected, actual) {
+        (Value::Number(left), Value::Number(right)) if left.as_f64() == right.as_f64() => None,
+        (Value::Array(left), Value::Array(right)) => {
+            let inner = left.iter().zip(right).enumerate();
+            let inner = inner.map(|(index, (left, right))| difference(left, right, &format!("{path}/{index}")));
+            inner.flatten().next().or_else(|| {
+                (left.len() != right.len())
+                    .then(|| format!("{path}: expected {} items, got {}", left.len(), right.len()))
+            })
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            let mut keys: Vec<&String> = left.keys().chain(right.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            keys.into_iter().find_map(|key| match (left.get(key), right.get(key)) {
+                (Some(left), Some(right)) => difference(left, right, &format!("{path}/{key}")),
+                (Some(left), None) => Some(format!("{path}/{key}: missing, expected {left}")),
+                (None, right) => Some(format!("{path}/{key}: unexpected {}", right.unwrap_or(&Value::Null))),
+            })
+        }
+        (left, right) if left == right => None,
+        (left, right) => Some(format!("{path}\nexpected {left}\nactual   {right}")),
+    }
+}
+
+/// Finds the first line in which two texts differ.
+pub(crate) fn first_line_that_differs(expected: &str, actual: &str) -> Option<String> {
+    if expected == actual {
+        return None;
+    }
+    let (left, right): (Vec<&str>, Vec<&str>) = (expected.split('\n').collect(), actual.split('\n').collect());
+    let line = (0..).find(|line| left.get(*line) != right.get(*line)).unwrap_or(0);
+    let source = left[..line.min(left.len())].iter().rev().find(|line| line.starts_with("# Source: "));
+    Some(format!(
+        "line {} {}\nexpected {:?}\nactual   {:?}",
+        line + 1,
+        source.unwrap_or(&""),
+        left.get(line),
+        right.get(line)
+    ))
+}
+
+/// A source of numbers that are random enough for certificates and the same in every run.
+struct Dice(u64);
+
+impl Host for Dice {
+    fn fill_random(&mut self, bytes: &mut [u8]) {
+        for byte in bytes {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            *byte = self.0.to_le_bytes()[3];
+        }
+    }
+}
