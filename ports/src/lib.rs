@@ -1,11 +1,15 @@
 //! Small async traits for the outside world, and their plain request and answer types. No implementation.
 //!
 //! ```text
+//! charts   Helm chart repositories over HTTP
 //! clock    the time
 //! cluster  a Kubernetes API server
 //! git      Git repositories
+//! registry OCI registries
 //! ```
 
+pub mod charts;
 pub mod clock;
 pub mod cluster;
 pub mod git;
+pub mod registry;

@@ -3,6 +3,8 @@
 //! ```text
 //! Secret data --config--> RepositoryConfig --lookup(url, project)--> Repository (address + how to reach it)
 //! Refs + targetRevision --revision--> Resolved::Commit | Resolved::ShortId (a question for the object database)
+//! index.yaml --chart_index--> Index --chart_versions(constraint)--> the version to download
+//! Chart.yaml + Chart.lock + charts/ --dependencies--> what must be fetched, and from where
 //! ```
 //!
 //! Nothing here connects anywhere: the crates under `io/` take a [`repository::Repository`] and do. Every failure they
@@ -10,7 +12,10 @@
 //! Entry: [`config::parse`], [`lookup::Repositories`], [`revision::resolve`].
 
 pub mod address;
+pub mod chart_index;
+pub mod chart_versions;
 pub mod config;
+pub mod dependencies;
 pub mod lookup;
 pub mod problem;
 pub mod refs;
