@@ -17,8 +17,10 @@ pub(super) fn decide(snapshot: &Snapshot<'_>, state: &OperationState) -> Decisio
     if let Some(at) = next_try.filter(|at| *at > snapshot.now) {
         return Decision::Wait { until: Some(at), why: state.message.clone() };
     }
-    // What was begun while it was allowed may end; a new try, or one that has done nothing yet, has to be allowed now.
-    if (next_try.is_some() || !has_begun) && !window_allows(snapshot.windows, &state.operation) {
+    // What was begun while it was allowed may end, and with syncOverrun be tried again; otherwise a new try, or one that
+    // has done nothing yet, has to be allowed now.
+    let may_overrun = next_try.is_some() && snapshot.windows.overrun_allowed;
+    if (next_try.is_some() || !has_begun) && !may_overrun && !window_allows(snapshot.windows, &state.operation) {
         return Decision::Wait { until: snapshot.windows.changes_at, why: explain::window(snapshot.windows) };
     }
     if let Some(message) = explain::blocking(snapshot.errors) {
