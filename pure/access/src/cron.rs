@@ -104,7 +104,7 @@ impl Schedule {
 
     fn times_of<'a>(&'a self, day: Date, floor: DateTime, zone: &'a TimeZone) -> impl Iterator<Item = Timestamp> + 'a {
         let hours = (0..24i8).filter(|hour| has(self.hours, hour.unsigned_abs().into()));
-        let times = hours.flat_map(|hour| {
+        let times = hours.flat_map(move |hour| {
             let minutes = (0..60i8).filter(|minute| has(self.minutes, minute.unsigned_abs().into()));
             minutes.map(move |minute| day.at(hour, minute, 0, 0))
         });
