@@ -1,6 +1,7 @@
 //! Chores: tidy, conformance, testbed, generated files. Run as `cargo xtask <chore>`.
 
 mod conformance;
+mod tidy;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Checks the layers, the purity of pure crates, and what every source file must carry
+    Tidy,
     /// Runs golden cases and prints what passes and where the rest first differs
     Conformance {
         /// Which engine to run
@@ -30,6 +33,7 @@ enum Chore {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.chore {
+        Chore::Tidy => tidy::run(),
         Chore::Conformance { suite, path, against } => conformance::run(suite, path.as_deref(), &against),
     };
     match outcome {

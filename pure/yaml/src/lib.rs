@@ -3,6 +3,11 @@
 //! Reading: [`parse`] gives documents as trees with positions, [`read`] and [`read_one`] give JSON values. The
 //! [`Resolver`] decides what plain scalars mean. Writing: [`write`] prints a JSON value as `kubectl`, Helm's `toYaml`
 //! and kustomize do. [`json`] and [`go_number`] print JSON and floats as Go does.
+//!
+//! ```text
+//! bytes -> source -> text -> scan -> tokens -> event -> events -+-> compose -> Node trees with positions
+//!                                                               +-> to_json -> serde_json::Value -> emit -> text
+//! ```
 
 mod compose;
 mod emit;
@@ -146,3 +151,8 @@ pub fn to_yaml(value: &Value) -> String {
 pub fn write_pretty(value: &Value) -> String {
     emit::print(value, emit::Generation::New)
 }
+
+/// Runs the example of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,8 +19,8 @@ impl Scanner<'_> {
     pub(super) fn scan_block_scalar(&mut self, style: Style) -> Result<(), Error> {
         let start = self.cursor.mark();
         self.cursor.advance_ascii(1);
-        let (chomping, increment) = self.scan_block_header(start)?;
-        self.finish_line(start)?;
+        let (chomping, increment) = self.scan_block_header()?;
+        self.finish_line()?;
 
         let parent = usize::try_from(self.indent.max(0)).unwrap_or(0);
         let mut indent = increment.map(|increment| parent + increment);
@@ -28,7 +28,7 @@ impl Scanner<'_> {
         let mut value = String::new();
         let mut line_break = "";
         let mut empty_lines = String::new();
-        self.skip_empty_lines(&mut indent, &mut empty_lines, start, &mut end)?;
+        self.skip_empty_lines(&mut indent, &mut empty_lines, &mut end)?;
         let indent = indent.unwrap_or(1);
         let mut starts_blank_before = false;
         while self.cursor.column() == indent && !self.cursor.is_end() {
@@ -47,7 +47,7 @@ impl Scanner<'_> {
             self.cursor.skip_line_content();
             value.push_str(&self.cursor.text[from..self.cursor.byte]);
             line_break = self.cursor.take_break();
-            self.skip_empty_lines(&mut Some(indent), &mut empty_lines, start, &mut end)?;
+            self.skip_empty_lines(&mut Some(indent), &mut empty_lines, &mut end)?;
         }
         if chomping != Chomping::Strip {
             value.push_str(line_break);
@@ -60,7 +60,7 @@ impl Scanner<'_> {
     }
 
     /// Reads the chomping and indentation indicators, in either order.
-    fn scan_block_header(&mut self, start: Mark) -> Result<(Chomping, Option<usize>), Error> {
+    fn scan_block_header(&mut self) -> Result<(Chomping, Option<usize>), Error> {
         let mut chomping = None;
         let mut increment = None;
         for _ in 0..2 {
@@ -68,7 +68,7 @@ impl Scanner<'_> {
                 b'+' if chomping.is_none() => chomping = Some(Chomping::Keep),
                 b'-' if chomping.is_none() => chomping = Some(Chomping::Strip),
                 b'0' if increment.is_none() => {
-                    return Err(start.error("found an indentation indicator equal to 0"));
+                    return Err(self.error("found an indentation indicator equal to 0"));
                 }
                 digit @ b'1'..=b'9' if increment.is_none() => increment = Some(usize::from(digit - b'0')),
                 _ => break,
@@ -84,7 +84,6 @@ impl Scanner<'_> {
         &mut self,
         indent: &mut Option<usize>,
         breaks: &mut String,
-        start: Mark,
         end: &mut Mark,
     ) -> Result<(), Error> {
         *end = self.cursor.mark();
@@ -95,7 +94,7 @@ impl Scanner<'_> {
             }
             deepest = deepest.max(self.cursor.column());
             if indent.is_none_or(|indent| self.cursor.column() < indent) && self.cursor.peek(0) == b'\t' {
-                return Err(start.error("found a tab character where an indentation space is expected"));
+                return Err(self.error("found a tab character where an indentation space is expected"));
             }
             match self.cursor.take_break() {
                 "" => break,

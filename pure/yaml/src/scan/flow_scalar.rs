@@ -1,6 +1,6 @@
 //! Plain, single-quoted and double-quoted scalars, which may run over several lines.
 
-use super::{Mark, Scanner, Spanned, Token};
+use super::{Scanner, Spanned, Token};
 use crate::{Error, Style};
 use std::borrow::Cow;
 
@@ -93,7 +93,7 @@ impl Scanner<'_> {
             if self.cursor.is_end() {
                 return Err(start.error("found unexpected end of stream"));
             }
-            let is_line_continued = self.scan_quoted_word(quote, &mut value, start)?;
+            let is_line_continued = self.scan_quoted_word(quote, &mut value)?;
             if self.cursor.peek(0) == quote {
                 break;
             }
@@ -105,7 +105,7 @@ impl Scanner<'_> {
     }
 
     /// Reads up to a blank, a line break or the closing quote. Returns whether an escaped line break ended it.
-    fn scan_quoted_word(&mut self, quote: u8, value: &mut Collector<'_>, start: Mark) -> Result<bool, Error> {
+    fn scan_quoted_word(&mut self, quote: u8, value: &mut Collector<'_>) -> Result<bool, Error> {
         loop {
             let from = self.cursor.byte;
             let bytes = self.cursor.text.as_bytes();
@@ -133,7 +133,7 @@ impl Scanner<'_> {
                     return Ok(true);
                 }
                 b'\\' if quote == b'"' => {
-                    let character = self.scan_escape(start)?;
+                    let character = self.scan_escape()?;
                     value.changed().push(character);
                 }
                 _ => {
@@ -175,13 +175,14 @@ impl Scanner<'_> {
         }
     }
 
-    fn scan_escape(&mut self, start: Mark) -> Result<char, Error> {
+    fn scan_escape(&mut self) -> Result<char, Error> {
+        let at = self.cursor.mark();
         let digits = match self.cursor.peek(1) {
             b'x' => 2,
             b'u' => 4,
             b'U' => 8,
             letter => {
-                let character = simple_escape(letter).ok_or_else(|| start.error("found unknown escape character"))?;
+                let character = simple_escape(letter).ok_or_else(|| self.error("found unknown escape character"))?;
                 self.cursor.advance_ascii(2);
                 return Ok(character);
             }
@@ -189,11 +190,11 @@ impl Scanner<'_> {
         let mut code: u32 = 0;
         for index in 0..digits {
             let digit = char::from(self.cursor.peek(2 + index)).to_digit(16);
-            let digit = digit.ok_or_else(|| start.error("did not find expected hexdecimal number"))?;
+            let digit = digit.ok_or_else(|| self.error("did not find expected hexdecimal number"))?;
             code = code.wrapping_shl(4) | digit;
         }
         self.cursor.advance_ascii(2 + digits);
-        char::from_u32(code).ok_or_else(|| start.error("found invalid Unicode character escape code"))
+        char::from_u32(code).ok_or_else(|| at.error("found invalid Unicode character escape code"))
     }
 
     pub(super) fn scan_plain(&mut self) -> Result<(), Error> {
@@ -227,7 +228,7 @@ impl Scanner<'_> {
             loop {
                 if self.cursor.is_blank(0) {
                     if has_break && self.column() <= self.indent && self.cursor.peek(0) == b'\t' {
-                        return Err(start.error("found a tab character that violates indentation"));
+                        return Err(self.error("found a tab character that violates indentation"));
                     }
                     self.cursor.advance_ascii(1);
                 } else {

@@ -44,13 +44,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// Moves over blanks, a comment and the line break; something else there is an error.
-    pub(super) fn finish_line(&mut self, start: Mark) -> Result<(), Error> {
+    pub(super) fn finish_line(&mut self) -> Result<(), Error> {
         self.skip_blanks();
         if self.cursor.peek(0) == b'#' {
             self.cursor.skip_line_content();
         }
         if !self.cursor.is_end() && self.cursor.take_break().is_empty() {
-            return Err(start.error("did not find expected comment or line break"));
+            return Err(self.error("did not find expected comment or line break"));
         }
         Ok(())
     }
@@ -93,7 +93,7 @@ impl<'a> Scanner<'a> {
             _ => return Err(start.error("found unknown directive name")),
         };
         self.push(token, start);
-        self.finish_line(start)
+        self.finish_line()
     }
 
     fn scan_version_number(&mut self, start: Mark) -> Result<u8, Error> {
