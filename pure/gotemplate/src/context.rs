@@ -115,7 +115,7 @@ pub struct Context<'host> {
     pub(crate) allocated_bytes: u64,
     pub(crate) included: HashMap<Str, usize>,
     pub(crate) texts: HashMap<Str, Result<Arc<File>, Error>>,
-    pub(crate) regexes: HashMap<Str, Result<Rc<crate::functions::regex::Pattern>, String>>,
+    pub(crate) regexes: HashMap<Str, Result<Rc<crate::functions::pattern::Pattern>, String>>,
     pub(crate) changed_maps: Vec<WeakMap>,
     pub(crate) is_nondeterministic: bool,
     pub(crate) nesting: usize,

@@ -24,6 +24,8 @@ mod exec;
 pub mod format;
 pub mod function;
 mod functions;
+mod json;
+mod json_syntax;
 mod parse;
 pub mod quote;
 pub mod strconv;

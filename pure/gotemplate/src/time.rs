@@ -29,3 +29,7 @@ pub(crate) fn text(time: &jiff::Zoned) -> String {
 pub(crate) fn go_syntax(time: &jiff::Zoned) -> String {
     time.to_string()
 }
+
+pub(crate) fn json_text(time: &jiff::Zoned) -> String {
+    time.to_string()
+}

@@ -1,13 +1,32 @@
 //! The functions by family, and the one table that joins them.
 
 pub(crate) mod arguments;
+pub(crate) mod cases;
+pub(crate) mod convert;
+pub(crate) mod decimal;
+pub(crate) mod defaults;
+pub(crate) mod dicts;
 pub(crate) mod helm;
 pub(crate) mod language;
+pub(crate) mod lists;
+pub(crate) mod math;
+pub(crate) mod paths;
+pub(crate) mod pattern;
+pub(crate) mod reflection;
 pub(crate) mod regex;
+pub(crate) mod strings;
 
 use crate::function::Functions;
 
 /// Adds all of Sprig.
 pub(crate) fn register_sprig(functions: &mut Functions) {
+    strings::register(functions);
+    cases::register(functions);
+    lists::register(functions);
+    dicts::register(functions);
+    math::register(functions);
+    defaults::register(functions);
+    reflection::register(functions);
+    paths::register(functions);
     regex::register(functions);
 }
