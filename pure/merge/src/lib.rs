@@ -12,6 +12,7 @@
 
 pub mod builtin;
 pub mod crd;
+pub mod defaults;
 pub mod fields;
 pub mod json_patch;
 pub mod managed;

@@ -195,7 +195,12 @@ impl Types {
     /// A type by name, for example `io.k8s.api.core.v1.Container`.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<Schema<'_>> {
-        self.node(name).map(|(types, node)| Schema::at(types, node))
+        let (types, node) = self.node(name)?;
+        let mut place = Schema::at(types, node);
+        if place.type_name.is_none() {
+            place.type_name = types.entries.get_key_value(name).map(|(name, _)| name.as_str());
+        }
+        Some(place)
     }
 
     /// A type's schema as written: the JSON of its line, references being plain type names. `None` for types made in memory.
@@ -244,31 +249,33 @@ pub struct Schema<'a> {
     types: Option<&'a Types>,
     node: &'a Node,
     map_kind: Option<MapKind>,
+    type_name: Option<&'a str>,
 }
 
 impl<'a> Schema<'a> {
     /// The schema of objects about which nothing is known: maps field by field, lists as a whole.
     #[must_use]
     pub fn deduced() -> Self {
-        Schema { types: None, node: &ANYTHING, map_kind: None }
+        Schema { types: None, node: &ANYTHING, map_kind: None, type_name: None }
     }
 
     /// A value about which nothing is known and which is replaced as a whole.
     #[must_use]
     pub fn atomic() -> Self {
-        Schema { types: None, node: &ANYTHING_ATOMIC, map_kind: None }
+        Schema { types: None, node: &ANYTHING_ATOMIC, map_kind: None, type_name: None }
     }
 
     /// The cursor at a node; a reference to an unknown type is anything.
     #[must_use]
     pub fn at(types: &'a Types, node: &'a Node) -> Self {
-        let mut place = Schema { types: Some(types), node, map_kind: None };
+        let mut place = Schema { types: Some(types), node, map_kind: None, type_name: None };
         while let Some(name) = &place.node.reference {
             place.map_kind = place.map_kind.or(place.node.map_kind);
             let Some((types, node)) = place.types.and_then(|types| types.node(name)) else {
                 return Schema::deduced();
             };
             place.types = Some(types);
+            place.type_name = Some(name);
             place.node = node;
         }
         place
@@ -278,6 +285,12 @@ impl<'a> Schema<'a> {
     #[must_use]
     pub fn node(&self) -> &'a Node {
         self.node
+    }
+
+    /// The name of the type here, for example `io.k8s.api.core.v1.Container`; `None` where the schema is written in place.
+    #[must_use]
+    pub fn type_name(&self) -> Option<&'a str> {
+        self.type_name
     }
 
     /// A declared field.
@@ -349,7 +362,7 @@ impl<'a> Schema<'a> {
     fn enter(&self, node: &'a Node) -> Schema<'a> {
         match self.types {
             Some(types) => Schema::at(types, node),
-            None => Schema { types: None, node, map_kind: None },
+            None => Schema { types: None, node, map_kind: None, type_name: None },
         }
     }
 }
