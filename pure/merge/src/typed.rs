@@ -122,7 +122,10 @@ pub(crate) fn is_atomic_map(schema: Schema<'_>) -> bool {
 }
 
 /// How an element of a set or keyed list is identified; absent keys with a default count as that default.
-pub(crate) fn identity(schema: Schema<'_>, element: &Value) -> Result<Element, String> {
+///
+/// # Errors
+/// The list is atomic, or the element has nothing to identify it by.
+pub fn identity(schema: Schema<'_>, element: &Value) -> Result<Element, String> {
     match schema.list_kind() {
         ListKind::Atomic => Err("invalid indexing of non-associative list".to_owned()),
         ListKind::Set => match element {
