@@ -50,8 +50,8 @@ fn value() -> impl Strategy<Value = Value> {
 fn normal(value: &Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => {
-            let float = number.as_f64().unwrap();
-            let text = landfall_yaml::go_number::format_json(float).unwrap();
+            let float = number.as_f64().expect("the guard says that it is a float");
+            let text = landfall_yaml::go_number::format_json(float).expect("the values are finite");
             match (text.parse::<i64>(), text.parse::<u64>()) {
                 (Ok(integer), _) => integer.into(),
                 (_, Ok(integer)) => integer.into(),

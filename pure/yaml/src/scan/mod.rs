@@ -354,13 +354,9 @@ impl<'a> Scanner<'a> {
     }
 
     fn fetch_stream_end(&mut self) -> Result<(), Error> {
+        // Makes every key that is still possible stale, so that a collection that is never closed ends the scan.
         self.cursor.end_last_line();
         self.leave_blocks()?;
-        // Nothing more can make a key of what stands in collections that were never closed: the reference steps to a new
-        // line here, which makes every possible key stale.
-        for level in 0..self.simple_keys.len() {
-            self.drop_simple_key(level)?;
-        }
         self.is_finished = true;
         let mark = self.cursor.mark();
         self.push(Token::StreamEnd, mark);
