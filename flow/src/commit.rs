@@ -5,7 +5,7 @@
 //! makes the patch fail with a conflict, and the pass is repeated.
 
 use landfall_model::annotations::{FIELD_MANAGER, REFRESH};
-use landfall_model::status::ApplicationStatus;
+use landfall_model::status::{ApplicationStatus, Operation};
 use landfall_ports::cluster::{Cluster, ClusterError, Patch, Write};
 use serde_json::{Map, Value, json};
 
@@ -24,8 +24,8 @@ pub enum Request {
 pub struct Writing<'a> {
     /// The status as it is to be.
     pub status: &'a ApplicationStatus,
-    /// `operation`.
-    pub operation: Request,
+    /// `operation` as it is to be: the one that runs, or none.
+    pub operation: Option<&'a Operation>,
     /// The annotation that asks for a refresh.
     pub refresh: Request,
 }
@@ -75,8 +75,13 @@ fn patch(known: &Known, writing: &Writing<'_>) -> Option<Value> {
     }
     let application = known.application.as_ref().ok();
     let mut metadata = Map::new();
-    if writing.operation == Request::Clear && application.is_some_and(|application| application.operation.is_some()) {
-        patch.insert("operation".to_owned(), Value::Null);
+    let operation = application.and_then(|application| application.operation.as_ref());
+    if writing.operation != operation {
+        patch.insert("operation".to_owned(), json!(writing.operation));
+        // A merge patch merges: what the old operation had and the new one has not must go.
+        if let (Some(old), Some(new)) = (operation, writing.operation) {
+            patch.insert("operation".to_owned(), landfall_merge::merge_patch::create(&json!(old), &json!(new)));
+        }
         metadata.insert("resourceVersion".to_owned(), json!(known.resource_version));
     }
     let asks = application.is_some_and(|application| application.annotation(REFRESH).is_some());

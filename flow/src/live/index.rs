@@ -38,9 +38,9 @@ impl Index {
     /// Puts a record in. Returns the applications that have reason to look again: none if the record is not newer, or
     /// differs in nothing that they see.
     pub(crate) fn put(&mut self, record: Record) -> Vec<Arc<str>> {
-        let old = self.records.get(&record.key).cloned();
+        let old = self.records.get(&record.live.key).cloned();
         if let Some(old) = &old {
-            if old.uid == record.uid && !record.is_newer_than(old) {
+            if old.live.uid == record.live.uid && !record.is_newer_than(old) {
                 return Vec::new();
             }
             self.unlink(old);
@@ -59,7 +59,7 @@ impl Index {
     /// Takes an object out. Returns the applications that have reason to look again. An object of another uid stays.
     pub(crate) fn remove(&mut self, key: &ObjectKey, uid: Option<&str>) -> Vec<Arc<str>> {
         match self.records.get(key) {
-            Some(old) if uid.is_none_or(|uid| uid.is_empty() || old.uid == uid) => {}
+            Some(old) if uid.is_none_or(|uid| uid.is_empty() || old.live.uid == uid) => {}
             _ => return Vec::new(),
         }
         let old = self.records.remove(key).expect("found above");
@@ -79,15 +79,15 @@ impl Index {
 
     /// Names the applications an object counts for: its own, or that of the nearest managed owner.
     fn concerned(&self, record: &Record) -> Vec<Arc<str>> {
-        if let Some(instance) = &record.instance {
-            return vec![instance.clone()];
+        if let Some(instance) = &record.live.owner {
+            return vec![instance.as_str().into()];
         }
         let mut found = Vec::new();
         let mut uids = record.owner_uids.clone();
         for _ in 0..OWNERS_FOLLOWED_MAX {
             let owners: Vec<_> =
                 uids.iter().filter_map(|uid| self.records.get(self.key_by_uid.get(uid)?)).cloned().collect();
-            found.extend(owners.iter().filter_map(|owner| owner.instance.clone()));
+            found.extend(owners.iter().filter_map(|owner| owner.live.owner.as_deref().map(Arc::from)));
             if owners.is_empty() || !found.is_empty() {
                 break;
             }
@@ -97,34 +97,34 @@ impl Index {
     }
 
     fn link(&mut self, record: Record) {
-        let key = record.key.clone();
-        if let Some(instance) = &record.instance {
-            self.by_instance.entry(instance.clone()).or_default().insert(key.clone());
+        let key = record.live.key.clone();
+        if let Some(instance) = &record.live.owner {
+            self.by_instance.entry(instance.as_str().into()).or_default().insert(key.clone());
         }
         for uid in &record.owner_uids {
             self.by_owner.entry(uid.clone()).or_default().insert(key.clone());
         }
-        self.key_by_uid.insert(record.uid.clone(), key.clone());
+        self.key_by_uid.insert(record.live.uid.clone(), key.clone());
         self.records.insert(key, Arc::new(record));
     }
 
     fn unlink(&mut self, record: &Record) {
-        if let Some(instance) = &record.instance
+        if let Some(instance) = record.live.owner.as_deref()
             && let Some(keys) = self.by_instance.get_mut(instance)
         {
-            keys.remove(&record.key);
+            keys.remove(&record.live.key);
             if keys.is_empty() {
                 self.by_instance.remove(instance);
             }
         }
         for uid in &record.owner_uids {
             if let Some(keys) = self.by_owner.get_mut(uid) {
-                keys.remove(&record.key);
+                keys.remove(&record.live.key);
                 if keys.is_empty() {
                     self.by_owner.remove(uid);
                 }
             }
         }
-        self.key_by_uid.remove(&record.uid);
+        self.key_by_uid.remove(&record.live.uid);
     }
 }

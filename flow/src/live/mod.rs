@@ -179,7 +179,7 @@ impl LiveCluster {
     /// Takes in what the API answered to a write of ours. Nobody is told: the caller knows.
     pub fn written(&self, live: Value) -> Arc<Record> {
         let record = Record::of(live, &self.rules);
-        let key = record.key.clone();
+        let key = record.live.key.clone();
         let fallback = Arc::new(record.clone());
         let mut state = self.state();
         state.index.put(record);
@@ -219,7 +219,7 @@ impl LiveCluster {
                 let record = Record::of(live, &self.rules);
                 let mut state = self.state();
                 if let Some(watch) = state.watches.get_mut(kind) {
-                    watch.unseen.remove(&record.key);
+                    watch.unseen.remove(&record.live.key);
                 }
                 concerned = state.index.put(record);
             }

@@ -4,34 +4,20 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use landfall_health::Rules;
-use landfall_model::health::Health;
-use landfall_model::key::ObjectKey;
-use landfall_model::time::Time;
-use landfall_model::{object, tracking};
+use landfall_model::object;
+use landfall_sync::live::Live;
 use serde_json::Value;
 
 /// One live object, reduced. Objects that some application manages keep their body (without `status`), as JSON text,
 /// because a difference is computed from it; of all others only what is listed here is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// Which object.
-    pub key: ObjectKey,
-    /// The version it was read in.
-    pub version: String,
-    /// The uid.
-    pub uid: String,
+    /// What deciding needs.
+    pub live: Live,
     /// The resource version that this was read at.
     pub resource_version: String,
     /// The uids of its owners.
     pub owner_uids: Vec<String>,
-    /// The application that it says it belongs to, if the annotation describes this very object.
-    pub instance: Option<Arc<str>>,
-    /// When its deletion was asked for.
-    pub deletion_time: Option<Time>,
-    /// How it does; `None` if its kind has no health.
-    pub health: Option<Health>,
-    /// Images of its containers, sorted.
-    pub images: Vec<String>,
     /// Changes when the body does: everything but `status`, and the metadata that changes by itself.
     pub digest: u64,
     /// The body as JSON text, for objects that are managed.
@@ -40,32 +26,19 @@ pub struct Record {
 
 impl Record {
     /// Reduces an object as the API sent it.
-    pub fn of(mut live: Value, rules: &Rules) -> Self {
-        let health = rules.assess(&live);
-        let instance = tracking::owner(&live).map(Arc::from);
-        let images = images(&live);
-        if let Some(fields) = live.as_object_mut() {
+    pub fn of(mut value: Value, rules: &Rules) -> Self {
+        let live = Live::read(&value, rules);
+        if let Some(fields) = value.as_object_mut() {
             fields.remove("status");
         }
-        let gvk = object::gvk(&live);
-        let mut record = Self {
-            key: object::key(&live),
-            version: gvk.version,
-            uid: object::uid(&live).to_owned(),
-            resource_version: object::resource_version(&live).to_owned(),
-            owner_uids: object::owner_uids(&live).into_iter().map(str::to_owned).collect(),
-            deletion_time: object::deletion_time(&live),
-            instance,
-            health,
-            images,
-            digest: 0,
-            body: None,
-        };
-        if record.instance.is_some() {
-            record.body = Some(serde_json::to_vec(&live).expect("JSON values serialise").into());
+        let keeps_body = live.owner.is_some() || live.key.kind == "Namespace";
+        Self {
+            live,
+            resource_version: object::resource_version(&value).to_owned(),
+            owner_uids: object::owner_uids(&value).into_iter().map(str::to_owned).collect(),
+            body: keeps_body.then(|| serde_json::to_vec(&value).expect("JSON values serialise").into()),
+            digest: digest(value),
         }
-        record.digest = digest(live);
-        record
     }
 
     /// Reads the body; `None` if the object is not managed.
@@ -83,19 +56,14 @@ impl Record {
 
     /// Says whether an application that manages the object has reason to look at it again.
     pub fn differs_visibly_from(&self, other: &Self) -> bool {
-        self.digest != other.digest
-            || self.uid != other.uid
-            || self.health != other.health
-            || self.deletion_time != other.deletion_time
-            || self.instance != other.instance
-            || self.images != other.images
+        self.digest != other.digest || self.live != other.live
     }
 }
 
 /// Digests the body without what changes by itself. Which manager owns which field is kept (it says whether a field is
 /// still ours), but not when.
-fn digest(mut live: Value) -> u64 {
-    if let Some(metadata) = live.get_mut("metadata").and_then(Value::as_object_mut) {
+fn digest(mut value: Value) -> u64 {
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("resourceVersion");
         metadata.remove("generation");
         if let Some(Value::Array(entries)) = metadata.get_mut("managedFields") {
@@ -106,22 +74,6 @@ fn digest(mut live: Value) -> u64 {
         }
     }
     let mut hasher = DefaultHasher::new();
-    serde_json::to_vec(&live).expect("JSON values serialise").hash(&mut hasher);
+    serde_json::to_vec(&value).expect("JSON values serialise").hash(&mut hasher);
     hasher.finish()
-}
-
-/// Lists the images of pods and of pod templates.
-fn images(live: &Value) -> Vec<String> {
-    let templates =
-        [&["spec"][..], &["spec", "template", "spec"], &["spec", "jobTemplate", "spec", "template", "spec"]];
-    let mut found: Vec<String> = Vec::new();
-    for pod in templates.iter().filter_map(|path| object::at(live, path)) {
-        for list in ["initContainers", "containers", "ephemeralContainers"] {
-            let containers = pod.get(list).and_then(Value::as_array).into_iter().flatten();
-            found.extend(containers.filter_map(|container| Some(container.get("image")?.as_str()?.to_owned())));
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
 }
