@@ -8,4 +8,7 @@ pub mod home;
 pub mod informer;
 pub mod live;
 pub mod queue;
+pub mod reconcile;
+pub mod render;
 pub mod repositories;
+pub mod settings;

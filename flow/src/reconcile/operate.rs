@@ -1,0 +1,102 @@
+//! Carrying an operation on: plan, execute, record, until there is nothing to do now.
+
+use std::sync::Arc;
+
+use landfall_model::application::Application;
+use landfall_model::key::GroupVersionKind;
+use landfall_model::status::OperationState;
+use landfall_model::time::Time;
+use landfall_ports::cluster::ClusterError;
+use landfall_sync::compare::Compared;
+use landfall_sync::decide::Decision;
+use landfall_sync::plan::{self, PlanRequest};
+
+use super::Controller;
+use super::pass::{Pass, View, namespace_state};
+use crate::commit::{self, Request, Writing};
+use crate::execute::Executor;
+use crate::home::Known;
+
+/// How many plans one pass carries out before it lets others go first; the operation goes on in the next pass.
+const PLANS_PER_PASS_MAX: usize = 64;
+
+/// Where an operation stands after a pass.
+pub(super) struct Operated {
+    pub(super) state: OperationState,
+    /// The comparison after what was done; `None` if nothing was done.
+    pub(super) compared: Option<Compared>,
+    /// What is to be concluded instead of the decision that the pass began with.
+    pub(super) then: Option<Decision>,
+}
+
+impl Controller {
+    /// Carries an operation on as far as it goes without waiting.
+    pub(super) async fn operate(
+        &self,
+        pass: &Pass<'_>,
+        known: &Known,
+        application: &Application,
+        view: &View,
+        state: OperationState,
+        begins: bool,
+    ) -> Result<Operated, ClusterError> {
+        let rules = landfall_diff::rules_of(application);
+        let carrying = rules.clone();
+        let executor = Executor {
+            live: view.cluster.live.clone(),
+            clock: self.clock.clone(),
+            carry_ignored: Arc::new(move |wanted, live| landfall_diff::carry_ignored(wanted, live, &carrying)),
+        };
+        let discovery = view.discovery.clone();
+        let mut state = state;
+        let mut after = None;
+        // That an operation runs is written before anything is done: a controller that starts anew goes on with it.
+        if begins {
+            self.write_state(pass, known, application, &state).await?;
+        }
+        for _ in 0..PLANS_PER_PASS_MAX {
+            let (present, compared) = match after.take() {
+                Some(found) => found,
+                None => self.compare_again(pass, application, view, &rules),
+            };
+            let served_now = view.cluster.live.discovery().await.unwrap_or_else(|_| discovery.clone());
+            let is_served = |gvk: &GroupVersionKind| served_now.find(gvk).is_some();
+            let plan = plan::advance(&PlanRequest {
+                application,
+                instance: &pass.instance,
+                targets: &view.targets,
+                compared: &compared,
+                live: &present.live,
+                namespace: &namespace_state(view, &application.spec.destination.namespace),
+                is_served: &is_served,
+                state: &state,
+                now: Time::of(self.clock.now()),
+            });
+            if plan.groups.is_empty() {
+                return Ok(Operated { state: plan.state, compared: Some(compared), then: None });
+            }
+            if plan.record_first {
+                self.write_state(pass, known, application, &plan.state).await?;
+            }
+            let outcomes = executor.run(&plan.groups).await;
+            state = plan::record(&plan, &outcomes, Time::of(self.clock.now()));
+            after = Some(self.compare_again(pass, application, view, &rules));
+            if state.phase.is_completed() {
+                break;
+            }
+        }
+        if !state.phase.is_completed() {
+            self.again_later(pass.key, super::pass::SHORT_WAIT);
+        }
+        Ok(Operated { state, compared: after.map(|(_, compared)| compared), then: None })
+    }
+
+    /// Writes where an operation stands, and nothing else of the status.
+    async fn write_state(&self, pass: &Pass<'_>, known: &Known, application: &Application, state: &OperationState) -> Result<(), ClusterError> {
+        let current = self.home.application(pass.key).unwrap_or_else(|| Arc::new(known.clone()));
+        let mut status = current.application.as_ref().unwrap_or(application).status.clone();
+        status.operation_state = Some(state.clone());
+        let writing = Writing { status: &status, operation: Some(&state.operation), refresh: Request::Keep };
+        commit::write(&*self.home_cluster, &self.home, pass.key, &current, &writing).await.map(|_| ())
+    }
+}

@@ -1,0 +1,415 @@
+//! One pass over one application.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use landfall_model::annotations::REFRESH;
+use landfall_model::application::Application;
+use landfall_model::key::{GroupKind, GroupVersionKind, ObjectKey};
+use landfall_model::status::{Condition, ConditionType, OperationState};
+use landfall_model::time::Time;
+use landfall_model::window::WindowVerdict;
+use landfall_ports::cluster::Discovery;
+use landfall_sync::compare::{self as comparison, CompareRequest, Compared};
+use landfall_sync::conclude::{ConcludeRequest, HealthPlace, conclude};
+use landfall_sync::decide::{self, Decision, Snapshot, decide};
+use landfall_sync::plan::NamespaceState;
+use landfall_sync::start;
+use landfall_sync::targets::{self, Targets, TargetsRequest};
+
+use super::compare::{Present, kinds, modified, present};
+use super::sources::{Capabilities, Observed, Refresh, Unavailable};
+use super::{Controller, FAILURE_WAIT, FAILURE_WAIT_MAX, Memory, TargetsKey};
+use crate::commit::{self, Request, Writing};
+use crate::destinations::KnownCluster;
+use crate::home::{AppKey, Known};
+
+/// Everything a pass found about what it compares.
+pub(super) struct View {
+    pub(super) cluster: KnownCluster,
+    pub(super) discovery: Arc<Discovery>,
+    pub(super) observed: Observed,
+    pub(super) targets: Arc<Targets>,
+    pub(super) present: Present,
+    pub(super) compared: Compared,
+    pub(super) unreadable: BTreeMap<GroupKind, String>,
+}
+
+/// Why there is no view.
+pub(super) enum NoView {
+    /// Something is wrong; the conditions say what.
+    Errors(Vec<Condition>),
+    /// The live state of some kind is still being read: the application is woken when it is known.
+    NotYet,
+    /// Something is wrong that may pass by itself, and an earlier state is known: say nothing for a while.
+    Patience,
+}
+
+/// What the pass is about.
+pub(super) struct Pass<'a> {
+    pub(super) key: &'a AppKey,
+    pub(super) instance: String,
+    pub(super) now: Time,
+    pub(super) refresh: Refresh,
+}
+
+impl Controller {
+    /// Makes one pass, whatever the application's state; errors are told on the application and tried again later.
+    #[tracing::instrument(skip_all, fields(application = %key, reconcile = self.next_pass_id()))]
+    pub(super) async fn pass(&self, key: &AppKey) {
+        let Some(known) = self.home.application(key) else { return };
+        let memory = self.memory(key);
+        let mut memory = memory.lock().await;
+        let result = match &known.application {
+            Ok(application) => self.pass_over(key, &known, application, &mut memory).await,
+            Err(invalid) => self.report_unreadable(key, &known, &invalid.to_string()).await,
+        };
+        match result {
+            Ok(()) => memory.failures_in_a_row = 0,
+            Err(error) => {
+                memory.failures_in_a_row += 1;
+                let wait = FAILURE_WAIT * 2_u32.saturating_pow(memory.failures_in_a_row.min(10) - 1);
+                tracing::warn!(application = %key, %error, "a pass could not be completed, it is repeated");
+                self.again_later(key, wait.min(FAILURE_WAIT_MAX));
+            }
+        }
+    }
+
+    async fn pass_over(&self, key: &AppKey, known: &Known, application: &Application, memory: &mut Memory) -> Result<(), landfall_ports::cluster::ClusterError> {
+        let moment = self.clock.now();
+        let refresh = match application.annotation(REFRESH) {
+            Some("hard") => Refresh::Hard(moment),
+            Some(_) => Refresh::Normal(moment),
+            None => Refresh::Polled,
+        };
+        let pass = Pass { key, instance: self.instance(key), now: Time::of(moment), refresh };
+        if application.metadata.deletion_timestamp.is_some() {
+            return self.delete(&pass, known, application, memory).await;
+        }
+        let wanted = decide::wanted(application);
+        let newest_sources = application.spec.sources();
+        let newest = self.view(&pass, application, newest_sources, &vec![None; newest_sources.len()], memory).await;
+        let asked = match wanted.is_newest {
+            true => None,
+            false => Some(self.view(&pass, application, wanted.sources, &wanted.revisions, &mut Memory::default()).await),
+        };
+        if matches!(newest, Err(NoView::NotYet)) || matches!(asked, Some(Err(NoView::NotYet))) {
+            return Ok(());
+        }
+        if matches!(newest, Err(NoView::Patience)) {
+            self.again_later(key, self.settings.source_grace / 10);
+            return Ok(());
+        }
+        self.carry_on(&pass, known, application, memory, newest, asked).await
+    }
+
+    async fn carry_on(
+        &self,
+        pass: &Pass<'_>,
+        known: &Known,
+        application: &Application,
+        memory: &mut Memory,
+        newest: Result<View, NoView>,
+        asked: Option<Result<View, NoView>>,
+    ) -> Result<(), landfall_ports::cluster::ClusterError> {
+        let (newest, mut errors) = split(newest);
+        let (asked, asked_errors, has_own_view) = match asked {
+            Some(view) => {
+                let (view, errors) = split(view);
+                (view, errors, true)
+            }
+            None => (None, Vec::new(), false),
+        };
+        let revisions = newest.as_ref().map(|view| view.observed.revisions.clone()).unwrap_or_default();
+        let source_types: Vec<String> = newest
+            .iter()
+            .flat_map(|view| view.observed.rendered.iter().map(|rendered| rendered.source_type.as_str().to_owned()))
+            .collect();
+        let view = if has_own_view { asked.as_ref() } else { newest.as_ref() };
+        let decision_errors = if has_own_view { &asked_errors } else { &errors };
+        let windows = self.windows(application, pass);
+        let mut decision = decide(&Snapshot {
+            application,
+            now: pass.now,
+            revisions: &revisions,
+            compared: view.map(|view| &view.compared),
+            errors: decision_errors,
+            windows: &windows,
+            inputs_unchanged: None,
+        });
+        let operation_revisions = view.map(|view| view.observed.revisions.clone()).unwrap_or_default();
+        let mut state = match &decision {
+            Decision::Sync(begin) | Decision::Heal(begin) | Decision::RollBack(begin) => {
+                Some(start::begin(begin, application, &operation_revisions, pass.now))
+            }
+            Decision::Retry { .. } => application
+                .status
+                .operation_state
+                .as_ref()
+                .map(|state| start::retry(state, application, &operation_revisions)),
+            _ => application.status.operation_state.clone(),
+        };
+        if let Decision::Finish { phase, message } = &decision
+            && let Some(ended) = state.take().or_else(|| self.never_begun(application, pass.now))
+        {
+            state = Some(OperationState { phase: *phase, message: message.clone(), finished_at: Some(pass.now), ..ended });
+        }
+        let works = matches!(decision, Decision::Sync(_) | Decision::Heal(_) | Decision::RollBack(_) | Decision::Retry { .. } | Decision::Continue);
+        let mut after = None;
+        if works
+            && let (Some(current), Some(view)) = (state.take(), view)
+        {
+            let begins = !matches!(decision, Decision::Continue);
+            let operated = self.operate(pass, known, application, view, current, begins).await?;
+            after = operated.compared;
+            state = Some(operated.state);
+            if let Some(then) = operated.then {
+                decision = then;
+            }
+        }
+        // What was applied is in the live index: the status tells what is there now, not what was there before.
+        let compared = match (after, &newest) {
+            (Some(compared), _) if !has_own_view => Some(compared),
+            (Some(_), Some(newest)) => {
+                let rules = landfall_diff::rules_of(application);
+                Some(self.compare_again(pass, application, newest, &rules).1)
+            }
+            (_, newest) => newest.as_ref().map(|view| view.compared.clone()),
+        };
+        if let Some(view) = &newest {
+            errors.extend(view.targets.conditions.iter().cloned());
+        }
+        let current = self.home.application(pass.key).unwrap_or_else(|| Arc::new(known.clone()));
+        let verdict = conclude(&ConcludeRequest {
+            application,
+            now: Time::of(self.clock.now()),
+            decision: &decision,
+            compared: compared.as_ref(),
+            revisions: &revisions,
+            source_types: &source_types,
+            errors: &errors,
+            state: state.as_ref(),
+            controller_namespace: &self.settings.namespace,
+            health_place: HealthPlace::Status,
+        });
+        if verdict.note != memory.note {
+            tracing::info!(decision = %verdict.note, sync = verdict.status.sync.status.as_str(), health = %verdict.status.health.status, "passed over");
+            memory.note.clone_from(&verdict.note);
+        }
+        let writing = Writing { status: &verdict.status, operation: verdict.operation.as_ref(), refresh: Request::Clear };
+        commit::write(&*self.home_cluster, &self.home, pass.key, &current, &writing).await?;
+        for event in verdict.events {
+            self.events.tell(pass.key, &application.metadata.uid, event);
+        }
+        if let Some(at) = verdict.wake_at {
+            self.queue.push_at(pass.key.clone(), at.0);
+        }
+        if let Some(view) = &newest {
+            self.add_finalizers(pass, application, &view.targets).await?;
+        }
+        Ok(())
+    }
+
+    fn never_begun(&self, application: &Application, now: Time) -> Option<OperationState> {
+        let operation = application.operation.clone()?;
+        let begin = start::Start { operation, why: String::new(), supersedes: None };
+        Some(start::begin(&begin, application, &[], now))
+    }
+
+    fn windows(&self, application: &Application, pass: &Pass<'_>) -> WindowVerdict {
+        let _ = (application, pass);
+        WindowVerdict::open()
+    }
+
+    /// Renders, looks and compares.
+    pub(super) async fn view(
+        &self,
+        pass: &Pass<'_>,
+        application: &Application,
+        sources: &[landfall_model::application::Source],
+        revisions: &[Option<String>],
+        memory: &mut Memory,
+    ) -> Result<View, NoView> {
+        let invalid = |message: String| NoView::Errors(vec![Condition { condition_type: ConditionType::InvalidSpecError, message, last_transition_time: None }]);
+        if sources.is_empty() {
+            return Err(invalid("spec.source or spec.sources is required: say where the manifests come from".to_owned()));
+        }
+        let cluster = self.destinations.find(&application.spec.destination).map_err(invalid)?;
+        let discovery = cluster.live.discovery().await.map_err(|error| self.unreachable(&cluster, &error, memory))?;
+        let capabilities = capabilities(&discovery);
+        let observed = match self.observe_sources(application, sources, revisions, &capabilities, pass.refresh).await {
+            Ok(observed) => observed,
+            Err(unavailable) => return Err(self.tolerate(unavailable, application, memory)),
+        };
+        memory.unavailable_since = None;
+        let targets = self.targets(pass, application, &observed, &discovery, memory);
+        if !targets.is_usable() {
+            return Err(NoView::Errors(targets.conditions.clone()));
+        }
+        let earlier = application.status.resources.iter().map(|resource| resource.key().group_kind());
+        let wanted_kinds = kinds(&targets, earlier);
+        let readiness = cluster.live.ensure(&wanted_kinds, &pass.instance).await;
+        let readiness = readiness.map_err(|error| self.unreachable(&cluster, &error, memory))?;
+        if !readiness.waiting.is_empty() {
+            return Err(NoView::NotYet);
+        }
+        let unreadable: BTreeMap<GroupKind, String> = readiness.failed.into_iter().collect();
+        let rules = landfall_diff::rules_of(application);
+        let present = present(&cluster.live, &targets, &pass.instance);
+        let modified = modified(&mut memory.answers, &targets, &present, &rules, digest_of(&application.spec.ignore_differences));
+        let compared = self.compare(pass, application, &targets, &present, &modified, &unreadable);
+        Ok(View { cluster, discovery, observed, targets, present, compared, unreadable })
+    }
+
+    /// Looks at the live index again, after something was applied.
+    pub(super) fn compare_again(&self, pass: &Pass<'_>, application: &Application, view: &View, rules: &landfall_diff::Rules) -> (Present, Compared) {
+        let present = present(&view.cluster.live, &view.targets, &pass.instance);
+        let modified = modified(&mut super::compare::Answers::default(), &view.targets, &present, rules, 0);
+        let compared = self.compare(pass, application, &view.targets, &present, &modified, &view.unreadable);
+        (present, compared)
+    }
+
+    fn compare(
+        &self,
+        pass: &Pass<'_>,
+        application: &Application,
+        targets: &Targets,
+        present: &Present,
+        modified: &BTreeSet<ObjectKey>,
+        unreadable: &BTreeMap<GroupKind, String>,
+    ) -> Compared {
+        comparison::compare(&CompareRequest {
+            targets,
+            live: &present.live,
+            modified,
+            unreadable,
+            instance: &pass.instance,
+            own_key: &own_key(pass.key),
+            permit: &|key| self.permits(application, key),
+            options: &application.spec.sync_options(),
+        })
+    }
+
+    /// Says whether the project lets the application have an object.
+    pub(super) fn permits(&self, application: &Application, key: &ObjectKey) -> Result<(), String> {
+        let _ = (application, key);
+        Ok(())
+    }
+
+    fn targets(&self, pass: &Pass<'_>, application: &Application, observed: &Observed, discovery: &Arc<Discovery>, memory: &mut Memory) -> Arc<Targets> {
+        let key = TargetsKey {
+            rendered: observed.rendered.clone(),
+            spec: digest_of(&(&application.spec.destination, &application.spec.sync_policy, &application.spec.project)),
+            discovery: Arc::as_ptr(discovery) as usize,
+        };
+        if let Some((known, targets)) = &memory.targets
+            && known.is_same(&key)
+        {
+            return targets.clone();
+        }
+        let is_namespaced = |gvk: &GroupVersionKind| discovery.find(gvk).map(|kind| kind.is_namespaced);
+        let targets = Arc::new(targets::prepare(TargetsRequest {
+            application,
+            instance: &pass.instance,
+            installation: &self.settings.installation,
+            rendered: observed.rendered.iter().map(|rendered| rendered.objects.clone()).collect(),
+            is_namespaced: &is_namespaced,
+            permit: &|key| self.permits(application, key),
+            is_excluded: &|_| false,
+        }));
+        memory.targets = Some((key, targets.clone()));
+        targets
+    }
+
+    fn unreachable(&self, cluster: &KnownCluster, error: &landfall_ports::cluster::ClusterError, memory: &mut Memory) -> NoView {
+        let message = format!("cluster {} ({}) cannot be asked: {}", cluster.name, cluster.server, error.message);
+        memory.failures_in_a_row = 0;
+        NoView::Errors(vec![Condition { condition_type: ConditionType::ComparisonError, message, last_transition_time: None }])
+    }
+
+    /// A source that cannot be had for a moment is no news while an earlier state is known.
+    fn tolerate(&self, unavailable: Unavailable, application: &Application, memory: &mut Memory) -> NoView {
+        let now = self.clock.now();
+        let since = *memory.unavailable_since.get_or_insert(now);
+        let grace = jiff::SignedDuration::try_from(self.settings.source_grace).unwrap_or_default();
+        let has_earlier = application.status.reconciled_at.is_some() && !application.status.conditions.iter().any(|c| c.condition_type.is_error());
+        let was_asked = application.annotation(REFRESH).is_some() || application.operation.is_some();
+        if unavailable.is_transient && has_earlier && !was_asked && now.duration_since(since) < grace {
+            tracing::info!(reason = %unavailable.condition.message, "a source cannot be had; waiting before it is reported");
+            return NoView::Patience;
+        }
+        NoView::Errors(vec![unavailable.condition])
+    }
+
+    /// An Application that cannot be read gets a condition; nothing else of it is touched.
+    async fn report_unreadable(&self, key: &AppKey, known: &Known, reason: &str) -> Result<(), landfall_ports::cluster::ClusterError> {
+        tracing::warn!(application = %key, %reason, "an Application cannot be read");
+        let mut status: landfall_model::status::ApplicationStatus = serde_json::from_value(known.status.clone()).unwrap_or_default();
+        let is_told = status.conditions.iter().any(|condition| condition.message == reason);
+        if is_told {
+            return Ok(());
+        }
+        let now = Time::of(self.clock.now());
+        status.conditions = vec![Condition { condition_type: ConditionType::InvalidSpecError, message: reason.to_owned(), last_transition_time: Some(now) }];
+        status.sync.status = landfall_model::status::SyncStatusCode::Unknown;
+        let writing = Writing { status: &status, operation: None, refresh: Request::Keep };
+        commit::write(&*self.home_cluster, &self.home, key, known, &writing).await.map(|_| ())
+    }
+}
+
+impl TargetsKey {
+    fn is_same(&self, other: &Self) -> bool {
+        self.spec == other.spec
+            && self.discovery == other.discovery
+            && self.rendered.len() == other.rendered.len()
+            && self.rendered.iter().zip(&other.rendered).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+}
+
+fn split(view: Result<View, NoView>) -> (Option<View>, Vec<Condition>) {
+    match view {
+        Ok(view) => (Some(view), Vec::new()),
+        Err(NoView::Errors(errors)) => (None, errors),
+        Err(NoView::NotYet | NoView::Patience) => (None, Vec::new()),
+    }
+}
+
+/// The key of the Application itself, so that it neither prunes itself nor counts in its own health.
+pub(super) fn own_key(key: &AppKey) -> ObjectKey {
+    ObjectKey::of("argoproj.io", "Application", &key.namespace, &key.name)
+}
+
+pub(super) fn namespace_state(view: &View, namespace: &str) -> NamespaceState {
+    let key = ObjectKey::of("", "Namespace", "", namespace);
+    match view.cluster.live.get(&key) {
+        None => NamespaceState::Missing,
+        Some(record) => {
+            let body = record.body().unwrap_or_default();
+            NamespaceState::Present {
+                labels: landfall_model::object::text_map(&body, &["metadata", "labels"]),
+                annotations: landfall_model::object::text_map(&body, &["metadata", "annotations"]),
+            }
+        }
+    }
+}
+
+fn capabilities(discovery: &Discovery) -> Capabilities {
+    let mut api_versions = BTreeSet::new();
+    for kind in &discovery.kinds {
+        api_versions.insert(kind.gvk.api_version());
+        api_versions.insert(format!("{}/{}", kind.gvk.api_version(), kind.gvk.kind));
+    }
+    Capabilities { kube_version: discovery.server_version.clone(), api_versions: Arc::new(api_versions.into_iter().collect()) }
+}
+
+fn digest_of(value: &impl serde::Serialize) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(value).expect("parts of a spec serialise").hash(&mut hasher);
+    hasher.finish()
+}
+
+/// How long a pass that was cut short waits before it is repeated.
+pub(super) const SHORT_WAIT: Duration = Duration::from_millis(200);

@@ -1,0 +1,152 @@
+//! Observing the sources of an application: revisions resolved, files opened, objects rendered.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use landfall_model::application::{Application, Source};
+use landfall_model::status::{Condition, ConditionType};
+use landfall_repository::problem::{Fault, SourceError};
+use landfall_repository::refs::CommitId;
+
+use super::Controller;
+use crate::render::{Checkout, Input, RenderError, Rendered};
+use crate::repositories::Freshness;
+
+/// What the sources of an application rendered to, in their order.
+#[derive(Debug, Clone)]
+pub(super) struct Observed {
+    /// One per source; sources that are only referred to (`ref` without `path`) have no objects.
+    pub(super) rendered: Vec<Arc<Rendered>>,
+    /// The revision of each source, as the status reports it.
+    pub(super) revisions: Vec<String>,
+}
+
+/// Why the sources cannot be had.
+#[derive(Debug, Clone)]
+pub(super) struct Unavailable {
+    /// The condition to show.
+    pub(super) condition: Condition,
+    /// Whether it may pass by itself: then the last good state stays for a while.
+    pub(super) is_transient: bool,
+}
+
+impl Unavailable {
+    fn of(message: String, is_transient: bool) -> Self {
+        let condition_type = ConditionType::ComparisonError;
+        Self { condition: Condition { condition_type, message, last_transition_time: None }, is_transient }
+    }
+}
+
+/// What is known of a destination, as far as rendering depends on it.
+#[derive(Debug, Clone)]
+pub(super) struct Capabilities {
+    pub(super) kube_version: String,
+    pub(super) api_versions: Arc<Vec<String>>,
+}
+
+/// How fresh sources have to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refresh {
+    /// As polled.
+    Polled,
+    /// Asked for now.
+    Normal(Timestamp),
+    /// Asked for now, and rendered anew.
+    Hard(Timestamp),
+}
+
+impl Controller {
+    /// Renders `sources` at `revisions` (`None`: what the target revision resolves to).
+    pub(super) async fn observe_sources(
+        &self,
+        application: &Application,
+        sources: &[Source],
+        revisions: &[Option<String>],
+        capabilities: &Capabilities,
+        refresh: Refresh,
+    ) -> Result<Observed, Unavailable> {
+        let mut checkouts = Vec::new();
+        for (index, source) in sources.iter().enumerate() {
+            let wanted = revisions.get(index).and_then(Option::as_deref);
+            let checkout = self.checkout(application, source, wanted, refresh).await;
+            checkouts.push(checkout.map_err(|error| self.unavailable(source, index, sources.len(), &error))?);
+        }
+        let references: Vec<(String, Checkout)> = sources
+            .iter()
+            .zip(&checkouts)
+            .filter(|(source, _)| !source.reference.is_empty())
+            .map(|(source, checkout)| (source.reference.clone(), checkout.clone()))
+            .collect();
+        let mut observed = Observed { rendered: Vec::new(), revisions: Vec::new() };
+        for (index, (source, checkout)) in sources.iter().zip(checkouts).enumerate() {
+            let input = Input {
+                application: application.metadata.name.clone(),
+                namespace: application.spec.destination.namespace.clone(),
+                project: application.spec.project().to_owned(),
+                source: source.clone(),
+                checkout,
+                chart: None,
+                references: references.clone(),
+                kube_version: capabilities.kube_version.clone(),
+                api_versions: capabilities.api_versions.clone(),
+            };
+            let rendered = self.render(input, refresh).await.map_err(|error| {
+                let place = if sources.len() > 1 { format!(" (source {} of {})", index + 1, sources.len()) } else { String::new() };
+                Unavailable::of(format!("Failed to load target state{place}: {error}"), false)
+            })?;
+            observed.revisions.push(rendered.revision.clone());
+            observed.rendered.push(rendered);
+        }
+        Ok(observed)
+    }
+
+    async fn checkout(
+        &self,
+        application: &Application,
+        source: &Source,
+        revision: Option<&str>,
+        refresh: Refresh,
+    ) -> Result<Checkout, SourceError> {
+        let project = application.spec.project();
+        let freshness = match refresh {
+            Refresh::Polled => Freshness::Polled,
+            Refresh::Normal(at) | Refresh::Hard(at) => Freshness::Since(at),
+        };
+        let wanted = revision.unwrap_or(&source.target_revision);
+        let commit: CommitId =
+            self.repositories.resolve(&source.repo_url, project, wanted, &source.tag_prefix, freshness).await?;
+        let tree = self.repositories.tree(&source.repo_url, project, &commit).await?;
+        Ok(Checkout { repo_url: source.repo_url.clone(), revision: commit.as_str().to_owned(), tree })
+    }
+
+    /// Renders where blocking is allowed, no more at a time than there are cores.
+    async fn render(&self, input: Input, refresh: Refresh) -> Result<Arc<Rendered>, RenderError> {
+        if !input.source.reference.is_empty() && input.source.path.is_empty() && input.source.chart.is_empty() {
+            return Ok(Arc::new(Rendered {
+                objects: Vec::new(),
+                source_type: landfall_source::detect::SourceType::Directory,
+                warnings: Vec::new(),
+                is_deterministic: true,
+                revision: input.checkout.revision,
+            }));
+        }
+        let renderer = self.renderer.clone();
+        let _one_of_few = self.rendering.acquire().await.expect("the semaphore is never closed");
+        let rendered = tokio::task::spawn_blocking(move || {
+            if matches!(refresh, Refresh::Hard(_)) {
+                renderer.forget(&input);
+            }
+            renderer.render(&input)
+        });
+        rendered.await.unwrap_or_else(|panic| {
+            Err(RenderError(format!("rendering failed with a fault of ours ({panic}); please report it with the source")))
+        })
+    }
+
+    fn unavailable(&self, source: &Source, index: usize, count: usize, error: &SourceError) -> Unavailable {
+        let place = if count > 1 { format!("source {} of {count}: ", index + 1) } else { String::new() };
+        let revision = if source.target_revision.is_empty() { "HEAD" } else { &source.target_revision };
+        let message = format!("Failed to load target state: {place}{error} (revision {revision})");
+        Unavailable::of(message, error.problem.fault() == Fault::Wait)
+    }
+}

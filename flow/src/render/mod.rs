@@ -1,0 +1,192 @@
+//! From a source at a commit to objects, skipped when nothing that it read has changed.
+//!
+//! ```text
+//! Input -> key (everything but the files) -> cached renders -> the trace of one of them still holds? -> its objects
+//!                                                            \-> no: render on a recorded tree, keep the trace
+//! ```
+//!
+//! A render names the revision that it was made at. As long as its trace holds at a later commit, that revision is the
+//! one reported: a commit that touches nothing an application reads changes nothing about the application.
+
+mod tools;
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use landfall_model::application::Source;
+use landfall_source::detect::SourceType;
+use landfall_tree::{Recording, Trace, Tree};
+use serde_json::Value;
+
+/// How many renders of one source are kept: enough for a rollback and a branch that moves back and forth.
+const RENDERS_PER_SOURCE_MAX: usize = 3;
+/// How many sources are remembered; beyond it the ones used longest ago go.
+const SOURCES_MAX: usize = 20_000;
+
+/// Files at a revision.
+#[derive(Clone)]
+pub struct Checkout {
+    /// The repository's address.
+    pub repo_url: String,
+    /// The commit, or the version of a chart.
+    pub revision: String,
+    /// The files.
+    pub tree: Arc<dyn Tree>,
+}
+
+/// Everything a render depends on.
+#[derive(Clone)]
+pub struct Input {
+    /// The application's name.
+    pub application: String,
+    /// The destination namespace.
+    pub namespace: String,
+    /// The project.
+    pub project: String,
+    /// The source.
+    pub source: Source,
+    /// Its files; for a chart from a chart repository the archive's bytes are in `chart`.
+    pub checkout: Checkout,
+    /// The chart's archive, for sources with `chart`.
+    pub chart: Option<Bytes>,
+    /// The files of sources with `ref`, by their names.
+    pub references: Vec<(String, Checkout)>,
+    /// The version of the destination's API server.
+    pub kube_version: String,
+    /// What the destination serves, as `group/version` and `group/version/Kind`, sorted.
+    pub api_versions: Arc<Vec<String>>,
+}
+
+/// What a source rendered to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// The objects in order.
+    pub objects: Vec<Value>,
+    /// Which tool rendered them.
+    pub source_type: SourceType,
+    /// What is no error but should be known.
+    pub warnings: Vec<String>,
+    /// Whether the same inputs give the same output again.
+    pub is_deterministic: bool,
+    /// The revision it was rendered at.
+    pub revision: String,
+}
+
+/// Says why a source cannot be rendered: what, where, why and what to do, for the condition ComparisonError.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RenderError(pub String);
+
+struct Kept {
+    traces: Vec<Trace>,
+    checkouts: Vec<(String, String)>,
+    result: Result<Arc<Rendered>, RenderError>,
+}
+
+#[derive(Default)]
+struct Cache {
+    renders: HashMap<u64, Vec<Kept>>,
+    hits: u64,
+    misses: u64,
+}
+
+/// Renders sources and remembers what they read.
+#[derive(Default)]
+pub struct Renderer {
+    cache: Mutex<Cache>,
+}
+
+impl Renderer {
+    /// Renders, or returns an earlier render whose inputs are the same. Computes: call it where blocking is allowed.
+    pub fn render(&self, input: &Input) -> Result<Arc<Rendered>, RenderError> {
+        let key = key(input);
+        let checkouts = checkouts(input);
+        if let Some(found) = self.find(key, &checkouts, input) {
+            return found;
+        }
+        let trees: Vec<&dyn Tree> = std::iter::once(&input.checkout).chain(input.references.iter().map(|(_, c)| c)).map(|c| &*c.tree).collect();
+        let recordings: Vec<Recording<'_>> = trees.into_iter().map(Recording::of).collect();
+        let result = tools::render(input, &recordings).map(Arc::new);
+        let traces = recordings.into_iter().map(Recording::into_trace).collect();
+        self.keep(key, Kept { traces, checkouts, result: result.clone() });
+        result
+    }
+
+    /// Forgets everything: a hard refresh renders anew.
+    pub fn forget(&self, input: &Input) {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).renders.remove(&key(input));
+    }
+
+    /// Counts look-ups that were answered from memory, and those that were not.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        (cache.hits, cache.misses)
+    }
+
+    fn find(&self, key: u64, wanted: &[(String, String)], input: &Input) -> Option<Result<Arc<Rendered>, RenderError>> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = cache.renders.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let same = kept.iter().find(|kept| kept.checkouts == wanted);
+        let found = same.or_else(|| kept.iter().rev().find(|kept| still_holds(kept, input))).map(|kept| kept.result.clone());
+        if found.is_some() {
+            cache.hits += 1;
+        } else {
+            cache.misses += 1;
+        }
+        found
+    }
+
+    fn keep(&self, key: u64, kept: Kept) {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.renders.len() >= SOURCES_MAX && !cache.renders.contains_key(&key) {
+            cache.renders.clear();
+        }
+        let renders = cache.renders.entry(key).or_default();
+        renders.push(kept);
+        if renders.len() > RENDERS_PER_SOURCE_MAX {
+            renders.remove(0);
+        }
+    }
+}
+
+/// Says whether everything that a render read is the same in the files of `input`.
+fn still_holds(kept: &Kept, input: &Input) -> bool {
+    let checkouts = std::iter::once(&input.checkout).chain(input.references.iter().map(|(_, checkout)| checkout));
+    let holds = |(trace, checkout): (&Trace, &Checkout)| {
+        trace.iter().all(|(path, identity)| checkout.tree.identity(path).as_ref() == Ok(identity))
+    };
+    kept.result.as_ref().is_ok_and(|rendered| rendered.is_deterministic)
+        && input.chart.is_none()
+        && kept.traces.len() == 1 + input.references.len()
+        && kept.traces.iter().zip(checkouts).all(holds)
+}
+
+fn checkouts(input: &Input) -> Vec<(String, String)> {
+    let all = std::iter::once(&input.checkout).chain(input.references.iter().map(|(_, checkout)| checkout));
+    all.map(|checkout| (checkout.repo_url.clone(), checkout.revision.clone())).collect()
+}
+
+/// Digests everything that a render depends on but files. A source that uses the build environment's revision depends on
+/// it by name.
+fn key(input: &Input) -> u64 {
+    let mut source = input.source.clone();
+    source.target_revision.clear();
+    let source = serde_json::to_string(&source).expect("a source serialises");
+    let mut hasher = DefaultHasher::new();
+    (&input.application, &input.namespace, &input.project, &input.kube_version).hash(&mut hasher);
+    input.api_versions.hash(&mut hasher);
+    if source.contains("ARGOCD_APP_") {
+        input.checkout.revision.hash(&mut hasher);
+        input.source.target_revision.hash(&mut hasher);
+    }
+    for (name, checkout) in &input.references {
+        (name, &checkout.repo_url).hash(&mut hasher);
+    }
+    if input.chart.is_some() {
+        input.checkout.revision.hash(&mut hasher);
+    }
+    source.hash(&mut hasher);
+    hasher.finish()
+}
