@@ -54,14 +54,14 @@ impl Executor {
     pub async fn run(&self, groups: &[Vec<PlannedStep>]) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for group in groups {
-            let steps = futures::stream::iter(group.iter().map(|step| self.step(step)));
-            outcomes.extend(steps.buffered(IN_FLIGHT_MAX).collect::<Vec<_>>().await);
+            let steps: Vec<_> = group.iter().map(|step| self.clone().step(step.clone())).collect();
+            outcomes.extend(futures::stream::iter(steps).buffered(IN_FLIGHT_MAX).collect::<Vec<_>>().await);
         }
         outcomes
     }
 
-    async fn step(&self, step: &PlannedStep) -> Outcome {
-        let result = match self.carry_out(step).await {
+    async fn step(self, step: PlannedStep) -> Outcome {
+        let result = match self.carry_out(&step).await {
             Ok(result) => result,
             Err(error) => StepResult::Failed { is_transient: error.cause.is_transient(), message: error.message },
         };

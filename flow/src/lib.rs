@@ -2,6 +2,7 @@
 
 pub mod commit;
 pub mod destinations;
+pub mod difference;
 pub mod events;
 pub mod execute;
 pub mod home;

@@ -45,7 +45,8 @@ impl Default for Settings {
 impl Settings {
     /// Which objects of a home kind are read.
     pub(crate) fn selection(&self, kind: HomeKind) -> Selection {
-        let namespace = if kind == HomeKind::Application && self.all_namespaces { String::new() } else { self.namespace.clone() };
+        let namespace =
+            if kind == HomeKind::Application && self.all_namespaces { String::new() } else { self.namespace.clone() };
         let label_selector = if kind == HomeKind::Secret { SECRET_TYPE_LABEL.to_owned() } else { String::new() };
         Selection { namespace, label_selector, field_selector: String::new() }
     }

@@ -47,10 +47,9 @@ impl Index {
         }
         let is_visible = old.as_ref().is_none_or(|old| record.differs_visibly_from(old));
         let mut concerned = if is_visible { self.concerned(&record) } else { Vec::new() };
-        if let Some(left) =
-            old.and_then(|old| old.instance.clone()).filter(|left| Some(left) != record.instance.as_ref())
-        {
-            concerned.push(left);
+        let left = old.and_then(|old| old.live.owner.clone());
+        if let Some(left) = left.filter(|left| Some(left) != record.live.owner.as_ref()) {
+            concerned.push(left.into());
         }
         self.link(record);
         concerned

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use landfall_diff::Rules;
 use landfall_model::health::HealthStatus;
 use landfall_model::key::{GroupKind, ObjectKey};
 use landfall_sync::compare::LiveByKey;
 use landfall_sync::targets::Targets;
 use serde_json::Value;
 
+use crate::difference::Comparison;
 use crate::live::LiveCluster;
 use crate::live::record::Record;
 
@@ -57,7 +57,13 @@ pub(super) fn kinds(targets: &Targets, earlier: impl Iterator<Item = GroupKind>)
 }
 
 /// Names the targets that differ from what is there.
-pub(super) fn modified(answers: &mut Answers, targets: &Targets, present: &Present, rules: &Rules, rules_digest: u64) -> BTreeSet<ObjectKey> {
+pub(super) fn modified(
+    answers: &mut Answers,
+    targets: &Targets,
+    present: &Present,
+    comparison: &Comparison,
+    rules_digest: u64,
+) -> BTreeSet<ObjectKey> {
     if answers.rules != rules_digest {
         *answers = Answers { by_key: HashMap::new(), rules: rules_digest };
     }
@@ -71,7 +77,7 @@ pub(super) fn modified(answers: &mut Answers, targets: &Targets, present: &Prese
             _ => match record.body() {
                 // An object of nobody: it is taken over by applying.
                 None => true,
-                Some(live) => landfall_diff::compare(Some(&target.object), Some(&live), rules).is_difference(),
+                Some(live) => comparison.differs(&target.object, &live),
             },
         };
         fresh.insert(target.key.clone(), (wanted, record.digest, differs));

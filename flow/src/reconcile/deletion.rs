@@ -20,13 +20,25 @@ const PLANS_PER_PASS_MAX: usize = 16;
 
 impl Controller {
     /// Carries a deletion on as far as it goes without waiting.
-    pub(super) async fn delete(&self, pass: &Pass<'_>, known: &Known, application: &Application, memory: &mut Memory) -> Result<(), ClusterError> {
+    pub(super) async fn delete(
+        &self,
+        pass: &Pass<'_>,
+        known: &Known,
+        application: &Application,
+        memory: &mut Memory,
+    ) -> Result<(), ClusterError> {
         let cluster = self.destinations.find(&application.spec.destination);
+        // A project that is gone, or no longer permits the application, must not hold its deletion up for ever.
+        let grounds = self.grounds(application).ok();
         // Hooks are the only reason to look at the sources; a broken repository must not hold a deletion up.
         let has_hooks = application.metadata.finalizers.iter().any(|name| name.contains("-delete-finalizer."));
         let sources = application.spec.sources();
         let targets = match has_hooks {
-            true => self.view(pass, application, sources, &vec![None; sources.len()], memory).await.ok().map(|view| view.targets),
+            true => self
+                .view(pass, application, sources, &vec![None; sources.len()], memory)
+                .await
+                .ok()
+                .map(|view| view.targets),
             false => None,
         };
         let kinds = application.status.resources.iter().map(|resource| resource.key().group_kind());
@@ -41,7 +53,10 @@ impl Controller {
         let mut application = application.clone();
         for _ in 0..PLANS_PER_PASS_MAX {
             let live: LiveByKey = match &cluster {
-                Ok(cluster) => compare::present(&cluster.live, targets.as_deref().unwrap_or(&Targets::default()), &pass.instance).live,
+                Ok(cluster) => {
+                    compare::present(&cluster.live, targets.as_deref().unwrap_or(&Targets::default()), &pass.instance)
+                        .live
+                }
                 Err(_) => LiveByKey::new(),
             };
             let plan = deletion::plan(&DeletionRequest {
@@ -50,16 +65,22 @@ impl Controller {
                 own_key: &own_key(pass.key),
                 live: &live,
                 targets: targets.as_deref(),
-                permit: &|key| self.permits(&application, key),
+                permit: &|key| grounds.as_ref().map_or(Ok(()), |grounds| grounds.permit(key)),
                 is_destination_gone: cluster.is_err(),
             });
             if !plan.message.is_empty() {
                 tracing::info!(message = %plan.message, "deleting");
             }
             if let (false, Ok(cluster)) = (plan.groups.is_empty(), &cluster) {
-                let executor = Executor { live: cluster.live.clone(), clock: self.clock.clone(), carry_ignored: Arc::new(|wanted, _| wanted.clone()) };
+                let executor = Executor {
+                    live: cluster.live.clone(),
+                    clock: self.clock.clone(),
+                    carry_ignored: Arc::new(|wanted, _| wanted.clone()),
+                };
                 let outcomes = executor.run(&plan.groups).await;
-                let failed = outcomes.iter().any(|outcome| matches!(outcome.result, landfall_model::outcome::StepResult::Failed { .. }));
+                let failed = outcomes
+                    .iter()
+                    .any(|outcome| matches!(outcome.result, landfall_model::outcome::StepResult::Failed { .. }));
                 if failed {
                     self.again_later(pass.key, super::FAILURE_WAIT * 4);
                 }
@@ -69,7 +90,13 @@ impl Controller {
             if plan.drop_finalizers.is_empty() {
                 return self.tell_deletion(pass, &current, &application, &plan).await;
             }
-            let kept: Vec<String> = application.metadata.finalizers.iter().filter(|name| !plan.drop_finalizers.contains(name)).cloned().collect();
+            let kept: Vec<String> = application
+                .metadata
+                .finalizers
+                .iter()
+                .filter(|name| !plan.drop_finalizers.contains(name))
+                .cloned()
+                .collect();
             match commit::write_finalizers(&*self.home_cluster, &self.home, pass.key, &current, &kept).await {
                 Ok(()) => {}
                 Err(error) if error.cause == Cause::NotFound => return Ok(()),
@@ -84,11 +111,24 @@ impl Controller {
         Ok(())
     }
 
-    async fn tell_deletion(&self, pass: &Pass<'_>, known: &Known, application: &Application, plan: &deletion::DeletionPlan) -> Result<(), ClusterError> {
+    async fn tell_deletion(
+        &self,
+        pass: &Pass<'_>,
+        known: &Known,
+        application: &Application,
+        plan: &deletion::DeletionPlan,
+    ) -> Result<(), ClusterError> {
         let mut status = application.status.clone();
-        status.conditions.retain(|condition| condition.condition_type != landfall_model::status::ConditionType::DeletionError);
+        status
+            .conditions
+            .retain(|condition| condition.condition_type != landfall_model::status::ConditionType::DeletionError);
         let now = Time::of(self.clock.now());
-        status.conditions.extend(plan.conditions.iter().cloned().map(|condition| landfall_model::status::Condition { last_transition_time: Some(now), ..condition }));
+        status.conditions.extend(
+            plan.conditions
+                .iter()
+                .cloned()
+                .map(|condition| landfall_model::status::Condition { last_transition_time: Some(now), ..condition }),
+        );
         if status.conditions.iter().map(|c| &c.message).eq(application.status.conditions.iter().map(|c| &c.message)) {
             return Ok(());
         }
@@ -97,7 +137,12 @@ impl Controller {
     }
 
     /// Gives an application the finalizers that its delete hooks need.
-    pub(super) async fn add_finalizers(&self, pass: &Pass<'_>, application: &Application, targets: &Targets) -> Result<(), ClusterError> {
+    pub(super) async fn add_finalizers(
+        &self,
+        pass: &Pass<'_>,
+        application: &Application,
+        targets: &Targets,
+    ) -> Result<(), ClusterError> {
         let missing = missing_finalizers(application, targets);
         if missing.is_empty() {
             return Ok(());

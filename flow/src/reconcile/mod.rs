@@ -13,6 +13,7 @@
 
 mod compare;
 mod deletion;
+mod grounds;
 mod operate;
 mod pass;
 mod sources;
@@ -197,7 +198,9 @@ impl Controller {
                 problems.iter().for_each(|problem| tracing::warn!(%problem, "a repository Secret"));
                 self.repositories.configure(configured);
                 for (key, known) in self.home.applications() {
-                    let is_stuck = |application: &Application| application.status.conditions.iter().any(|c| c.condition_type.is_error());
+                    let is_stuck = |application: &Application| {
+                        application.status.conditions.iter().any(|c| c.condition_type.is_error())
+                    };
                     if known.application.as_ref().is_ok_and(is_stuck) {
                         self.queue.push(key);
                     }

@@ -40,12 +40,11 @@ impl Controller {
         state: OperationState,
         begins: bool,
     ) -> Result<Operated, ClusterError> {
-        let rules = landfall_diff::rules_of(application);
-        let carrying = rules.clone();
+        let carrying = view.grounds.comparison.clone();
         let executor = Executor {
-            live: view.cluster.live.clone(),
+            live: view.grounds.cluster.live.clone(),
             clock: self.clock.clone(),
-            carry_ignored: Arc::new(move |wanted, live| landfall_diff::carry_ignored(wanted, live, &carrying)),
+            carry_ignored: Arc::new(move |wanted, live| carrying.carry_ignored(wanted, live)),
         };
         let discovery = view.discovery.clone();
         let mut state = state;
@@ -57,9 +56,9 @@ impl Controller {
         for _ in 0..PLANS_PER_PASS_MAX {
             let (present, compared) = match after.take() {
                 Some(found) => found,
-                None => self.compare_again(pass, application, view, &rules),
+                None => self.compare_again(pass, application, view),
             };
-            let served_now = view.cluster.live.discovery().await.unwrap_or_else(|_| discovery.clone());
+            let served_now = view.grounds.cluster.live.discovery().await.unwrap_or_else(|_| discovery.clone());
             let is_served = |gvk: &GroupVersionKind| served_now.find(gvk).is_some();
             let plan = plan::advance(&PlanRequest {
                 application,
@@ -80,7 +79,7 @@ impl Controller {
             }
             let outcomes = executor.run(&plan.groups).await;
             state = plan::record(&plan, &outcomes, Time::of(self.clock.now()));
-            after = Some(self.compare_again(pass, application, view, &rules));
+            after = Some(self.compare_again(pass, application, view));
             if state.phase.is_completed() {
                 break;
             }
@@ -92,7 +91,13 @@ impl Controller {
     }
 
     /// Writes where an operation stands, and nothing else of the status.
-    async fn write_state(&self, pass: &Pass<'_>, known: &Known, application: &Application, state: &OperationState) -> Result<(), ClusterError> {
+    async fn write_state(
+        &self,
+        pass: &Pass<'_>,
+        known: &Known,
+        application: &Application,
+        state: &OperationState,
+    ) -> Result<(), ClusterError> {
         let current = self.home.application(pass.key).unwrap_or_else(|| Arc::new(known.clone()));
         let mut status = current.application.as_ref().unwrap_or(application).status.clone();
         status.operation_state = Some(state.clone());

@@ -12,7 +12,7 @@ use landfall_model::key::{GroupKind, GroupVersionKind, ObjectKey};
 use landfall_model::status::{Condition, ConditionType, OperationState};
 use landfall_model::time::Time;
 use landfall_model::window::WindowVerdict;
-use landfall_ports::cluster::Discovery;
+use landfall_ports::cluster::{ClusterError, Discovery};
 use landfall_sync::compare::{self as comparison, CompareRequest, Compared};
 use landfall_sync::conclude::{ConcludeRequest, HealthPlace, conclude};
 use landfall_sync::decide::{self, Decision, Snapshot, decide};
@@ -21,6 +21,7 @@ use landfall_sync::start;
 use landfall_sync::targets::{self, Targets, TargetsRequest};
 
 use super::compare::{Present, kinds, modified, present};
+use super::grounds::Grounds;
 use super::sources::{Capabilities, Observed, Refresh, Unavailable};
 use super::{Controller, FAILURE_WAIT, FAILURE_WAIT_MAX, Memory, TargetsKey};
 use crate::commit::{self, Request, Writing};
@@ -29,7 +30,7 @@ use crate::home::{AppKey, Known};
 
 /// Everything a pass found about what it compares.
 pub(super) struct View {
-    pub(super) cluster: KnownCluster,
+    pub(super) grounds: Grounds,
     pub(super) discovery: Arc<Discovery>,
     pub(super) observed: Observed,
     pub(super) targets: Arc<Targets>,
@@ -78,7 +79,13 @@ impl Controller {
         }
     }
 
-    async fn pass_over(&self, key: &AppKey, known: &Known, application: &Application, memory: &mut Memory) -> Result<(), landfall_ports::cluster::ClusterError> {
+    async fn pass_over(
+        &self,
+        key: &AppKey,
+        known: &Known,
+        application: &Application,
+        memory: &mut Memory,
+    ) -> Result<(), ClusterError> {
         let moment = self.clock.now();
         let refresh = match application.annotation(REFRESH) {
             Some("hard") => Refresh::Hard(moment),
@@ -94,7 +101,9 @@ impl Controller {
         let newest = self.view(&pass, application, newest_sources, &vec![None; newest_sources.len()], memory).await;
         let asked = match wanted.is_newest {
             true => None,
-            false => Some(self.view(&pass, application, wanted.sources, &wanted.revisions, &mut Memory::default()).await),
+            false => {
+                Some(self.view(&pass, application, wanted.sources, &wanted.revisions, &mut Memory::default()).await)
+            }
         };
         if matches!(newest, Err(NoView::NotYet)) || matches!(asked, Some(Err(NoView::NotYet))) {
             return Ok(());
@@ -114,7 +123,7 @@ impl Controller {
         memory: &mut Memory,
         newest: Result<View, NoView>,
         asked: Option<Result<View, NoView>>,
-    ) -> Result<(), landfall_ports::cluster::ClusterError> {
+    ) -> Result<(), ClusterError> {
         let (newest, mut errors) = split(newest);
         let (asked, asked_errors, has_own_view) = match asked {
             Some(view) => {
@@ -130,7 +139,7 @@ impl Controller {
             .collect();
         let view = if has_own_view { asked.as_ref() } else { newest.as_ref() };
         let decision_errors = if has_own_view { &asked_errors } else { &errors };
-        let windows = self.windows(application, pass);
+        let windows = view.map_or_else(WindowVerdict::open, |view| view.grounds.windows(application, pass.now));
         let mut decision = decide(&Snapshot {
             application,
             now: pass.now,
@@ -155,13 +164,15 @@ impl Controller {
         if let Decision::Finish { phase, message } = &decision
             && let Some(ended) = state.take().or_else(|| self.never_begun(application, pass.now))
         {
-            state = Some(OperationState { phase: *phase, message: message.clone(), finished_at: Some(pass.now), ..ended });
+            state =
+                Some(OperationState { phase: *phase, message: message.clone(), finished_at: Some(pass.now), ..ended });
         }
-        let works = matches!(decision, Decision::Sync(_) | Decision::Heal(_) | Decision::RollBack(_) | Decision::Retry { .. } | Decision::Continue);
+        let works = matches!(
+            decision,
+            Decision::Sync(_) | Decision::Heal(_) | Decision::RollBack(_) | Decision::Retry { .. } | Decision::Continue
+        );
         let mut after = None;
-        if works
-            && let (Some(current), Some(view)) = (state.take(), view)
-        {
+        if works && let (Some(current), Some(view)) = (state.take(), view) {
             let begins = !matches!(decision, Decision::Continue);
             let operated = self.operate(pass, known, application, view, current, begins).await?;
             after = operated.compared;
@@ -173,14 +184,12 @@ impl Controller {
         // What was applied is in the live index: the status tells what is there now, not what was there before.
         let compared = match (after, &newest) {
             (Some(compared), _) if !has_own_view => Some(compared),
-            (Some(_), Some(newest)) => {
-                let rules = landfall_diff::rules_of(application);
-                Some(self.compare_again(pass, application, newest, &rules).1)
-            }
+            (Some(_), Some(newest)) => Some(self.compare_again(pass, application, newest).1),
             (_, newest) => newest.as_ref().map(|view| view.compared.clone()),
         };
         if let Some(view) = &newest {
             errors.extend(view.targets.conditions.iter().cloned());
+            errors.extend(view.grounds.comparison.condition());
         }
         let current = self.home.application(pass.key).unwrap_or_else(|| Arc::new(known.clone()));
         let verdict = conclude(&ConcludeRequest {
@@ -199,7 +208,8 @@ impl Controller {
             tracing::info!(decision = %verdict.note, sync = verdict.status.sync.status.as_str(), health = %verdict.status.health.status, "passed over");
             memory.note.clone_from(&verdict.note);
         }
-        let writing = Writing { status: &verdict.status, operation: verdict.operation.as_ref(), refresh: Request::Clear };
+        let writing =
+            Writing { status: &verdict.status, operation: verdict.operation.as_ref(), refresh: Request::Clear };
         commit::write(&*self.home_cluster, &self.home, pass.key, &current, &writing).await?;
         for event in verdict.events {
             self.events.tell(pass.key, &application.metadata.uid, event);
@@ -219,11 +229,6 @@ impl Controller {
         Some(start::begin(&begin, application, &[], now))
     }
 
-    fn windows(&self, application: &Application, pass: &Pass<'_>) -> WindowVerdict {
-        let _ = (application, pass);
-        WindowVerdict::open()
-    }
-
     /// Renders, looks and compares.
     pub(super) async fn view(
         &self,
@@ -233,42 +238,58 @@ impl Controller {
         revisions: &[Option<String>],
         memory: &mut Memory,
     ) -> Result<View, NoView> {
-        let invalid = |message: String| NoView::Errors(vec![Condition { condition_type: ConditionType::InvalidSpecError, message, last_transition_time: None }]);
+        let invalid = |message: String| {
+            NoView::Errors(vec![Condition {
+                condition_type: ConditionType::InvalidSpecError,
+                message,
+                last_transition_time: None,
+            }])
+        };
         if sources.is_empty() {
-            return Err(invalid("spec.source or spec.sources is required: say where the manifests come from".to_owned()));
+            return Err(invalid(
+                "spec.source or spec.sources is required: say where the manifests come from".to_owned(),
+            ));
         }
-        let cluster = self.destinations.find(&application.spec.destination).map_err(invalid)?;
-        let discovery = cluster.live.discovery().await.map_err(|error| self.unreachable(&cluster, &error, memory))?;
+        let grounds = self.grounds(application).map_err(NoView::Errors)?;
+        let cluster = &grounds.cluster;
+        let discovery = cluster.live.discovery().await.map_err(|error| unreachable(cluster, &error))?;
         let capabilities = capabilities(&discovery);
         let observed = match self.observe_sources(application, sources, revisions, &capabilities, pass.refresh).await {
             Ok(observed) => observed,
             Err(unavailable) => return Err(self.tolerate(unavailable, application, memory)),
         };
         memory.unavailable_since = None;
-        let targets = self.targets(pass, application, &observed, &discovery, memory);
+        let targets = self.targets(pass, application, &grounds, &observed, &discovery, memory);
         if !targets.is_usable() {
             return Err(NoView::Errors(targets.conditions.clone()));
         }
         let earlier = application.status.resources.iter().map(|resource| resource.key().group_kind());
         let wanted_kinds = kinds(&targets, earlier);
         let readiness = cluster.live.ensure(&wanted_kinds, &pass.instance).await;
-        let readiness = readiness.map_err(|error| self.unreachable(&cluster, &error, memory))?;
+        let readiness = readiness.map_err(|error| unreachable(cluster, &error))?;
         if !readiness.waiting.is_empty() {
             return Err(NoView::NotYet);
         }
         let unreadable: BTreeMap<GroupKind, String> = readiness.failed.into_iter().collect();
-        let rules = landfall_diff::rules_of(application);
         let present = present(&cluster.live, &targets, &pass.instance);
-        let modified = modified(&mut memory.answers, &targets, &present, &rules, digest_of(&application.spec.ignore_differences));
-        let compared = self.compare(pass, application, &targets, &present, &modified, &unreadable);
-        Ok(View { cluster, discovery, observed, targets, present, compared, unreadable })
+        let modified = modified(
+            &mut memory.answers,
+            &targets,
+            &present,
+            &grounds.comparison,
+            digest_of(&application.spec.ignore_differences),
+        );
+        let compared = self.compare(pass, application, &grounds, &targets, &present, &modified, &unreadable);
+        Ok(View { grounds, discovery, observed, targets, present, compared, unreadable })
     }
 
     /// Looks at the live index again, after something was applied.
-    pub(super) fn compare_again(&self, pass: &Pass<'_>, application: &Application, view: &View, rules: &landfall_diff::Rules) -> (Present, Compared) {
-        let present = present(&view.cluster.live, &view.targets, &pass.instance);
-        let modified = modified(&mut super::compare::Answers::default(), &view.targets, &present, rules, 0);
-        let compared = self.compare(pass, application, &view.targets, &present, &modified, &view.unreadable);
+    pub(super) fn compare_again(&self, pass: &Pass<'_>, application: &Application, view: &View) -> (Present, Compared) {
+        let present = present(&view.grounds.cluster.live, &view.targets, &pass.instance);
+        let modified =
+            modified(&mut super::compare::Answers::default(), &view.targets, &present, &view.grounds.comparison, 0);
+        let compared =
+            self.compare(pass, application, &view.grounds, &view.targets, &present, &modified, &view.unreadable);
         (present, compared)
     }
 
@@ -276,6 +297,7 @@ impl Controller {
         &self,
         pass: &Pass<'_>,
         application: &Application,
+        grounds: &Grounds,
         targets: &Targets,
         present: &Present,
         modified: &BTreeSet<ObjectKey>,
@@ -288,21 +310,23 @@ impl Controller {
             unreadable,
             instance: &pass.instance,
             own_key: &own_key(pass.key),
-            permit: &|key| self.permits(application, key),
+            permit: &|key| grounds.permit(key),
             options: &application.spec.sync_options(),
         })
     }
 
-    /// Says whether the project lets the application have an object.
-    pub(super) fn permits(&self, application: &Application, key: &ObjectKey) -> Result<(), String> {
-        let _ = (application, key);
-        Ok(())
-    }
-
-    fn targets(&self, pass: &Pass<'_>, application: &Application, observed: &Observed, discovery: &Arc<Discovery>, memory: &mut Memory) -> Arc<Targets> {
+    fn targets(
+        &self,
+        pass: &Pass<'_>,
+        application: &Application,
+        grounds: &Grounds,
+        observed: &Observed,
+        discovery: &Arc<Discovery>,
+        memory: &mut Memory,
+    ) -> Arc<Targets> {
         let key = TargetsKey {
             rendered: observed.rendered.clone(),
-            spec: digest_of(&(&application.spec.destination, &application.spec.sync_policy, &application.spec.project)),
+            spec: digest_of(&(&application.spec.destination, &application.spec.sync_policy, grounds.rules())),
             discovery: Arc::as_ptr(discovery) as usize,
         };
         if let Some((known, targets)) = &memory.targets
@@ -317,17 +341,11 @@ impl Controller {
             installation: &self.settings.installation,
             rendered: observed.rendered.iter().map(|rendered| rendered.objects.clone()).collect(),
             is_namespaced: &is_namespaced,
-            permit: &|key| self.permits(application, key),
+            permit: &|key| grounds.permit(key),
             is_excluded: &|_| false,
         }));
         memory.targets = Some((key, targets.clone()));
         targets
-    }
-
-    fn unreachable(&self, cluster: &KnownCluster, error: &landfall_ports::cluster::ClusterError, memory: &mut Memory) -> NoView {
-        let message = format!("cluster {} ({}) cannot be asked: {}", cluster.name, cluster.server, error.message);
-        memory.failures_in_a_row = 0;
-        NoView::Errors(vec![Condition { condition_type: ConditionType::ComparisonError, message, last_transition_time: None }])
     }
 
     /// A source that cannot be had for a moment is no news while an earlier state is known.
@@ -335,7 +353,8 @@ impl Controller {
         let now = self.clock.now();
         let since = *memory.unavailable_since.get_or_insert(now);
         let grace = jiff::SignedDuration::try_from(self.settings.source_grace).unwrap_or_default();
-        let has_earlier = application.status.reconciled_at.is_some() && !application.status.conditions.iter().any(|c| c.condition_type.is_error());
+        let has_earlier = application.status.reconciled_at.is_some()
+            && !application.status.conditions.iter().any(|c| c.condition_type.is_error());
         let was_asked = application.annotation(REFRESH).is_some() || application.operation.is_some();
         if unavailable.is_transient && has_earlier && !was_asked && now.duration_since(since) < grace {
             tracing::info!(reason = %unavailable.condition.message, "a source cannot be had; waiting before it is reported");
@@ -345,15 +364,20 @@ impl Controller {
     }
 
     /// An Application that cannot be read gets a condition; nothing else of it is touched.
-    async fn report_unreadable(&self, key: &AppKey, known: &Known, reason: &str) -> Result<(), landfall_ports::cluster::ClusterError> {
+    async fn report_unreadable(&self, key: &AppKey, known: &Known, reason: &str) -> Result<(), ClusterError> {
         tracing::warn!(application = %key, %reason, "an Application cannot be read");
-        let mut status: landfall_model::status::ApplicationStatus = serde_json::from_value(known.status.clone()).unwrap_or_default();
+        let mut status: landfall_model::status::ApplicationStatus =
+            serde_json::from_value(known.status.clone()).unwrap_or_default();
         let is_told = status.conditions.iter().any(|condition| condition.message == reason);
         if is_told {
             return Ok(());
         }
         let now = Time::of(self.clock.now());
-        status.conditions = vec![Condition { condition_type: ConditionType::InvalidSpecError, message: reason.to_owned(), last_transition_time: Some(now) }];
+        status.conditions = vec![Condition {
+            condition_type: ConditionType::InvalidSpecError,
+            message: reason.to_owned(),
+            last_transition_time: Some(now),
+        }];
         status.sync.status = landfall_model::status::SyncStatusCode::Unknown;
         let writing = Writing { status: &status, operation: None, refresh: Request::Keep };
         commit::write(&*self.home_cluster, &self.home, key, known, &writing).await.map(|_| ())
@@ -367,6 +391,15 @@ impl TargetsKey {
             && self.rendered.len() == other.rendered.len()
             && self.rendered.iter().zip(&other.rendered).all(|(a, b)| Arc::ptr_eq(a, b))
     }
+}
+
+fn unreachable(cluster: &KnownCluster, error: &ClusterError) -> NoView {
+    let message = format!("cluster {} ({}) cannot be asked: {}", cluster.name, cluster.server, error.message);
+    NoView::Errors(vec![Condition {
+        condition_type: ConditionType::ComparisonError,
+        message,
+        last_transition_time: None,
+    }])
 }
 
 fn split(view: Result<View, NoView>) -> (Option<View>, Vec<Condition>) {
@@ -384,7 +417,7 @@ pub(super) fn own_key(key: &AppKey) -> ObjectKey {
 
 pub(super) fn namespace_state(view: &View, namespace: &str) -> NamespaceState {
     let key = ObjectKey::of("", "Namespace", "", namespace);
-    match view.cluster.live.get(&key) {
+    match view.grounds.cluster.live.get(&key) {
         None => NamespaceState::Missing,
         Some(record) => {
             let body = record.body().unwrap_or_default();
@@ -402,7 +435,10 @@ fn capabilities(discovery: &Discovery) -> Capabilities {
         api_versions.insert(kind.gvk.api_version());
         api_versions.insert(format!("{}/{}", kind.gvk.api_version(), kind.gvk.kind));
     }
-    Capabilities { kube_version: discovery.server_version.clone(), api_versions: Arc::new(api_versions.into_iter().collect()) }
+    Capabilities {
+        kube_version: discovery.server_version.clone(),
+        api_versions: Arc::new(api_versions.into_iter().collect()),
+    }
 }
 
 fn digest_of(value: &impl serde::Serialize) -> u64 {

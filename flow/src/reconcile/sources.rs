@@ -91,7 +91,11 @@ impl Controller {
                 api_versions: capabilities.api_versions.clone(),
             };
             let rendered = self.render(input, refresh).await.map_err(|error| {
-                let place = if sources.len() > 1 { format!(" (source {} of {})", index + 1, sources.len()) } else { String::new() };
+                let place = if sources.len() > 1 {
+                    format!(" (source {} of {})", index + 1, sources.len())
+                } else {
+                    String::new()
+                };
                 Unavailable::of(format!("Failed to load target state{place}: {error}"), false)
             })?;
             observed.revisions.push(rendered.revision.clone());
@@ -139,7 +143,9 @@ impl Controller {
             renderer.render(&input)
         });
         rendered.await.unwrap_or_else(|panic| {
-            Err(RenderError(format!("rendering failed with a fault of ours ({panic}); please report it with the source")))
+            Err(RenderError(format!(
+                "rendering failed with a fault of ours ({panic}); please report it with the source"
+            )))
         })
     }
 

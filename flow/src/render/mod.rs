@@ -106,7 +106,8 @@ impl Renderer {
         if let Some(found) = self.find(key, &checkouts, input) {
             return found;
         }
-        let trees: Vec<&dyn Tree> = std::iter::once(&input.checkout).chain(input.references.iter().map(|(_, c)| c)).map(|c| &*c.tree).collect();
+        let trees: Vec<&dyn Tree> =
+            std::iter::once(&input.checkout).chain(input.references.iter().map(|(_, c)| c)).map(|c| &*c.tree).collect();
         let recordings: Vec<Recording<'_>> = trees.into_iter().map(Recording::of).collect();
         let result = tools::render(input, &recordings).map(Arc::new);
         let traces = recordings.into_iter().map(Recording::into_trace).collect();
@@ -129,7 +130,8 @@ impl Renderer {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = cache.renders.get(&key).map(Vec::as_slice).unwrap_or_default();
         let same = kept.iter().find(|kept| kept.checkouts == wanted);
-        let found = same.or_else(|| kept.iter().rev().find(|kept| still_holds(kept, input))).map(|kept| kept.result.clone());
+        let found =
+            same.or_else(|| kept.iter().rev().find(|kept| still_holds(kept, input))).map(|kept| kept.result.clone());
         if found.is_some() {
             cache.hits += 1;
         } else {
