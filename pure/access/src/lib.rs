@@ -17,3 +17,7 @@ pub mod pattern;
 pub mod policy;
 pub mod project;
 pub mod windows;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

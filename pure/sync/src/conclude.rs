@@ -17,7 +17,7 @@ use landfall_model::time::Time;
 
 use crate::compare::Compared;
 use crate::decide::Decision;
-use crate::{explain, retry};
+use crate::{explain, retry, start};
 
 /// What a pass found and did.
 pub struct ConcludeRequest<'a> {
@@ -73,7 +73,8 @@ pub struct Verdict {
 /// Concludes. Total.
 pub fn conclude(request: &ConcludeRequest<'_>) -> Verdict {
     let before = &request.application.status;
-    let state = request.state.cloned().map(|state| match request.decision {
+    let asked = waiting_to_begin(request);
+    let state = asked.or_else(|| request.state.cloned()).map(|state| match request.decision {
         Decision::Wait { why, .. } if !state.phase.is_completed() && retry::next_try(&state).is_none() => {
             OperationState { message: why.clone(), ..state }
         }
@@ -105,6 +106,13 @@ pub fn conclude(request: &ConcludeRequest<'_>) -> Verdict {
     let wake_at = wake_at(request.decision, status.operation_state.as_ref());
     let note = explain::decision(request.decision, request.now);
     Verdict { status, operation, is_changed, events, note, wake_at }
+}
+
+/// An operation that was asked for and may not begin yet is shown as running, with the reason.
+fn waiting_to_begin(request: &ConcludeRequest<'_>) -> Option<OperationState> {
+    let is_new = request.state.is_none_or(|state| state.phase.is_completed());
+    let waits = matches!(request.decision, Decision::Wait { .. }) && request.application.operation.is_some() && is_new;
+    waits.then(|| start::pending(request.application, request.now))
 }
 
 /// Applies the retry rules to what ended in this pass; what had ended before stays as it was.

@@ -160,6 +160,9 @@ fn asked_for(snapshot: &Snapshot<'_>, operation: &landfall_model::status::Operat
     if let Some(message) = explain::blocking(snapshot.errors) {
         return Decision::Finish { phase: OperationPhase::Error, message };
     }
+    if !window_allows(snapshot.windows, operation) {
+        return Decision::Wait { until: snapshot.windows.changes_at, why: explain::window(snapshot.windows) };
+    }
     let who = explain::initiator(operation);
     let start = Start { operation: operation.clone(), why: format!("{who} asked for it"), supersedes: None };
     let is_rollback = sync.source.is_some() || !sync.sources.is_empty();

@@ -59,3 +59,7 @@ pub mod start;
 pub mod summary;
 pub mod targets;
 mod tasks;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

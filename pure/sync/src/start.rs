@@ -15,7 +15,9 @@ pub struct Start {
     pub supersedes: Option<String>,
 }
 
-/// Makes the state of an operation that begins now. `revisions` are those that were resolved and rendered, one per source.
+/// Makes the state of an operation that begins now. `revisions` are those that were resolved and rendered, one per
+/// source: what [`crate::decide::wanted`] named, or the newest if the operation takes over from another
+/// ([`Start::supersedes`]).
 pub fn begin(start: &Start, application: &Application, revisions: &[String], now: Time) -> OperationState {
     let sync_result = sync_result(&start.operation, application, revisions);
     OperationState {
@@ -38,6 +40,28 @@ pub fn retry(state: &OperationState, application: &Application, revisions: &[Str
         sync_result: Some(sync_result(&state.operation, application, revisions)),
         finished_at: None,
         ..state.clone()
+    }
+}
+
+/// Ends the operation that runs, or the one that was asked for and cannot begin ([`crate::decide::Decision::Finish`]).
+pub fn finish(application: &Application, phase: OperationPhase, message: &str, now: Time) -> OperationState {
+    let running = application.status.operation_state.clone().filter(|state| !state.phase.is_completed());
+    let mut state = running.unwrap_or_else(|| pending(application, now));
+    (state.phase, state.message) = (phase, message.to_owned());
+    state.finished_at = Some(now);
+    state
+}
+
+/// The state of an operation that was asked for and has to wait before it begins: Running, and without a result.
+pub(crate) fn pending(application: &Application, now: Time) -> OperationState {
+    OperationState {
+        operation: application.operation.clone().unwrap_or_default(),
+        phase: OperationPhase::Running,
+        message: String::new(),
+        sync_result: None,
+        started_at: now,
+        finished_at: None,
+        retry_count: None,
     }
 }
 

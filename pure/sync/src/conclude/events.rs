@@ -63,7 +63,11 @@ fn superseded(request: &ConcludeRequest<'_>, tell: &mut impl FnMut(EventReason, 
 fn operation(before: &ApplicationStatus, state: &OperationState, tell: &mut impl FnMut(EventReason, bool, String)) {
     let old = before.operation_state.as_ref();
     let to = revision(state);
-    if old.is_none_or(|old| old.started_at != state.started_at || old.operation != state.operation) {
+    // One that may not begin yet has no result; its start is told when it begins.
+    let is_new = old.is_none_or(|old| {
+        old.started_at != state.started_at || old.operation != state.operation || old.sync_result.is_none()
+    });
+    if is_new && state.sync_result.is_some() {
         let sync = state.operation.sync.as_ref();
         let what = match sync {
             _ if rollback::left_revision(state).is_some() => "rollback",

@@ -2,12 +2,16 @@
 
 use landfall_model::status::{OperationPhase, OperationState};
 
-use super::{Decision, Snapshot, automatic, window_allows};
+use super::{Decision, Snapshot, asked_for, automatic, window_allows};
 use crate::{explain, retry};
 
 pub(super) fn decide(snapshot: &Snapshot<'_>, state: &OperationState) -> Decision {
     if state.phase == OperationPhase::Terminating {
         return Decision::Continue;
+    }
+    if state.sync_result.is_none() {
+        // It was asked for and had to wait, so that it has not begun yet.
+        return asked_for(snapshot, &state.operation);
     }
     if let Some(start) = superseded(snapshot, state) {
         return start;
