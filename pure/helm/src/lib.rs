@@ -20,6 +20,7 @@
 //! Nothing here touches a disk, a clock, a network or a cluster: files come from a [`landfall_tree::Tree`], and time,
 //! randomness and `lookup` from a [`landfall_gotemplate::context::Host`]. Entry: [`chart::Chart`], [`render::render`].
 
+pub mod argocd;
 pub mod capabilities;
 pub mod chart;
 mod engine;

@@ -75,6 +75,16 @@ impl Chart {
         load::load(files, &mut budget, 0)
     }
 
+    /// Unpacks an archive without loading it, below `prefix`: Argo CD renders charts of repositories from such a directory,
+    /// and values files can be named in it.
+    ///
+    /// Errors: as [`Chart::from_archive`].
+    pub fn unpack(archive: &[u8], prefix: &str) -> Result<landfall_tree::MemoryTree, Error> {
+        let files = archive::unpack(archive, &mut archive::Budget::default())?;
+        let named = files.into_iter().map(|file| (landfall_tree::join(prefix, &file.path), file.content));
+        Ok(landfall_tree::MemoryTree::of(named))
+    }
+
     /// Loads a chart from a path of a tree that may be a directory or an archive.
     ///
     /// Errors: as [`Chart::from_tree`] and [`Chart::from_archive`].
