@@ -30,7 +30,9 @@ fn request(block: Value) -> Result<Request, Error> {
         tree: &tree,
         chart_path: "charts/app",
         references: BTreeMap::from([("other".to_owned(), &other as &dyn Tree)]),
-        remote: &|address| if address.ends_with("/ok.yaml") { Ok(b"{from: web}".to_vec()) } else { Err("404".to_owned()) },
+        remote: &|address| {
+            if address.ends_with("/ok.yaml") { Ok(b"{from: web}".to_vec()) } else { Err("404".to_owned()) }
+        },
     };
     Settings::decode(&block)?.request(&application, &files, Profile::Helm3)
 }
@@ -71,7 +73,10 @@ fn values_take_precedence_in_argo_cds_order() {
     for key in ["base", "root", "other", "values"] {
         assert_eq!(values[key], true, "{key}");
     }
-    assert_eq!((&values["p"], &values["n"], &values["text"]), (&json!("a,b demo"), &json!("5"), &json!("hello, world\n")));
+    assert_eq!(
+        (&values["p"], &values["n"], &values["text"]),
+        (&json!("a,b demo"), &json!("5"), &json!("hello, world\n"))
+    );
     let object = json!({"values": "from: values", "valuesObject": {"from": "object", "x": 1}});
     let values = request(object).unwrap().values;
     assert_eq!(values["from"], "object");
@@ -82,7 +87,8 @@ fn values_take_precedence_in_argo_cds_order() {
 
 #[test]
 fn patterns_expand_in_lexical_order_and_leave_named_files_their_place() {
-    let values = request(json!({"valueFiles": ["envs/a.yaml", "envs/*.yaml", "envs/b.yaml", "base.yaml"]})).unwrap().values;
+    let values =
+        request(json!({"valueFiles": ["envs/a.yaml", "envs/*.yaml", "envs/b.yaml", "base.yaml"]})).unwrap().values;
     assert_eq!((&values["from"], &values["a"], &values["b"]), (&json!("base"), &json!(true), &json!(true)));
     let values = request(json!({"valueFiles": ["**/{b,a}.yaml"]})).unwrap().values;
     assert_eq!(values["from"], "b");
@@ -92,7 +98,8 @@ fn patterns_expand_in_lexical_order_and_leave_named_files_their_place() {
 fn missing_files_are_refused_unless_they_may_be_missing() {
     let error = request(json!({"valueFiles": ["nope.yaml"]})).unwrap_err();
     assert!(error.message.contains("charts/app/nope.yaml"), "{error}");
-    let values = request(json!({"valueFiles": ["nope.yaml", "x/*.yaml"], "ignoreMissingValueFiles": true})).unwrap().values;
+    let values =
+        request(json!({"valueFiles": ["nope.yaml", "x/*.yaml"], "ignoreMissingValueFiles": true})).unwrap().values;
     assert!(values.is_empty());
 }
 

@@ -146,7 +146,12 @@ impl Settings {
     ///
     /// Errors: [`ErrorKind::Values`]: a values file that is missing, leads outside its repository or cannot be read;
     /// [`ErrorKind::Request`].
-    pub fn request(&self, application: &Application<'_>, files: &Files<'_>, profile: Profile) -> Result<Request, Error> {
+    pub fn request(
+        &self,
+        application: &Application<'_>,
+        files: &Files<'_>,
+        profile: Profile,
+    ) -> Result<Request, Error> {
         let environment = application.environment;
         let mut layers = Layers {
             files: files.value_files(&self.value_files, environment, self.ignore_missing_value_files)?,
@@ -159,9 +164,8 @@ impl Settings {
         }
         // Argo CD keeps parameters by name: the last one of a name counts.
         for (index, parameter) in self.parameters.iter().enumerate() {
-            let is_same = |later: &Parameter| {
-                later.name == parameter.name && later.force_string == parameter.force_string
-            };
+            let is_same =
+                |later: &Parameter| later.name == parameter.name && later.force_string == parameter.force_string;
             if self.parameters[index + 1..].iter().any(is_same) {
                 continue;
             }
@@ -181,9 +185,9 @@ impl Settings {
             let content = place.parse().ok().and_then(|place: usize| contents.get(place));
             content.cloned().ok_or_else(|| format!("open {place}: no such file or directory"))
         };
-        let values = layers
-            .merge(profile, &read)
-            .map_err(|error| error.with_hint("look at spec.source.helm of the Application, and at the files that it names"))?;
+        let values = layers.merge(profile, &read).map_err(|error| {
+            error.with_hint("look at spec.source.helm of the Application, and at the files that it names")
+        })?;
         let pick = |own: &'_ str, default: &str| if own.is_empty() { default.to_owned() } else { own.to_owned() };
         let namespace = pick(&self.namespace, &pick(application.namespace, "default"));
         let mut request = Request::new(pick(&self.release_name, application.name), namespace, profile);
