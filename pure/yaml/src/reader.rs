@@ -86,14 +86,14 @@ pub(crate) fn split(text: &str) -> Result<Vec<Part<'_>>, Error> {
         let line_to = line_from + length;
         let behind = text[line_from + 3..line_to].trim();
         if !behind.is_empty() && !behind.starts_with('#') {
-            let line = lines(&text[..line_from]) + 1;
+            let line = part_line + lines(&text[part_from..line_from]) + 1;
             let separator = text[line_from..line_to].trim();
             return Err(Error::new(line, 1, format!("invalid document separator: {separator}")));
         }
         // A carriage return before the separator's own break belongs to the line before.
         parts.push(Part { text: &text[part_from..break_at], lines_before: part_line });
+        part_line += lines(&text[part_from..=line_to]);
         part_from = line_to + 1;
-        part_line = lines(&text[..part_from]);
         search_from = part_from;
     }
     parts.push(Part { text: &text[part_from..], lines_before: part_line });

@@ -232,13 +232,14 @@ impl<'a, 'l> Builder<'a, 'l> {
         let meaning = resolve(self.resolver, tag, style, value).map_err(|problem| mark.error(problem))?;
         let key_is_text =
             matches!(meaning, Meaning::Text(_)) && matches!(tag, None | Some("!" | "tag:yaml.org,2002:str"));
-        let key = match (written, &meaning) {
-            (_, Meaning::Null) => Err("null"),
-            (Some(written), _) => Ok(written.into_owned()),
-            (None, meaning) if may_be_key => key_text(meaning),
-            (None, _) => Err("unused"),
+        let is_only_key = self.expects_key() && anchor.is_none();
+        let (key, value) = match (written, meaning) {
+            (_, Meaning::Null) => (Err("null"), Some(Value::Null)),
+            (Some(written), meaning) => (Ok(written.into_owned()), json_of(meaning)),
+            (None, Meaning::Text(text)) if is_only_key => (Ok(text.into_owned()), None),
+            (None, meaning) if may_be_key => (key_text(&meaning), json_of(meaning)),
+            (None, meaning) => (Err("unused"), json_of(meaning)),
         };
-        let value = json_of(meaning).map_err(|problem| mark.error(problem))?;
         let value = match value {
             Some(value) => value,
             // Infinities are only an error as values.
@@ -403,17 +404,17 @@ fn key_text(meaning: &Meaning<'_>) -> Result<String, &'static str> {
 }
 
 /// Gives the JSON form of a scalar; `None` for floats that have none.
-fn json_of(meaning: Meaning<'_>) -> Result<Option<Value>, String> {
-    Ok(Some(match meaning {
+fn json_of(meaning: Meaning<'_>) -> Option<Value> {
+    Some(match meaning {
         Meaning::Null => Value::Null,
         Meaning::Bool(bool) => Value::Bool(bool),
         Meaning::Integer(integer) => Value::Number(integer.into()),
         Meaning::Unsigned(integer) => Value::Number(integer.into()),
-        Meaning::Float(float) => return Ok(json_float(float)),
+        Meaning::Float(float) => return json_float(float),
         Meaning::Text(text) => Value::String(text.into_owned()),
         Meaning::Time { written, time: None } => Value::String(written.into_owned()),
         Meaning::Time { time: Some(time), .. } => Value::String(time.rfc3339()),
-    }))
+    })
 }
 
 /// Gives a float the number that it is after a trip through Go's JSON: an integer if it prints as one.

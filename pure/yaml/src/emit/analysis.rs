@@ -35,6 +35,15 @@ pub(super) fn analyze(value: &str, tabs: Tabs) -> Analysis {
         };
     }
     let bytes = value.as_bytes();
+    if is_ordinary(bytes) {
+        return Analysis {
+            is_multiline: false,
+            plain_in_flow: true,
+            plain_in_block: true,
+            single_quoted: true,
+            block: true,
+        };
+    }
     let mut block_indicator = value.starts_with("---") || value.starts_with("...");
     let mut flow_indicator = block_indicator;
     let (mut has_break, mut has_special, mut has_tab) = (false, false, false);
@@ -100,6 +109,14 @@ pub(super) fn analyze(value: &str, tabs: Tabs) -> Analysis {
         single_quoted: !(break_space || only_double || has_tab),
         block: !(previous == Class::Space || only_double),
     }
+}
+
+/// Recognises most texts quickly: letters, digits and marks that mean nothing in YAML, spaces only between them.
+fn is_ordinary(bytes: &[u8]) -> bool {
+    let is_ordinary =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'_' | b'.' | b'/' | b'-' | b'+' | b'=');
+    let is_inner = |byte: Option<&u8>| byte.is_some_and(|byte| !matches!(byte, b' ' | b'-' | b'.'));
+    is_inner(bytes.first()) && is_inner(bytes.last()) && bytes.iter().fold(true, |all, &byte| all & is_ordinary(byte))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -83,6 +83,10 @@ impl Emitter {
     }
 
     fn folded_words(&mut self, text: &str, indent: usize, allows_breaks: bool, quotes: Quotes) {
+        let never_folds = self.generation == Generation::New || self.column + text.len() <= WIDTH_OLD;
+        if never_folds && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\'' || byte == b' ') {
+            return self.put(text);
+        }
         let mut after_space = false;
         let mut after_break = false;
         let last = text.len().saturating_sub(1);
@@ -188,19 +192,20 @@ impl Emitter {
         self.put(&block_hints(text));
         self.put_break('\n');
         self.after_space = true;
-        let mut after_break = true;
-        for character in text.chars() {
-            if is_break(character) {
-                self.put_break(character);
-                after_break = true;
-            } else {
-                if after_break {
-                    self.line(indent);
-                }
-                self.put_char(character);
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = rest.find(is_break).unwrap_or(rest.len());
+            let (line, after) = rest.split_at(end);
+            if !line.is_empty() {
+                self.line(indent);
+                self.put(line);
                 self.in_indentation = false;
-                after_break = false;
             }
+            let mut characters = after.chars();
+            if let Some(line_break) = characters.next() {
+                self.put_break(line_break);
+            }
+            rest = characters.as_str();
         }
     }
 }

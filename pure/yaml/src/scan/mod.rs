@@ -94,6 +94,8 @@ pub(crate) struct Scanner<'a> {
     cursor: Cursor<'a>,
     queue: VecDeque<Spanned<'a>>,
     tokens_queued_min: usize,
+    /// Is it decided that no key token goes before the head of the queue?
+    is_head_settled: bool,
     /// Counts the tokens already handed out.
     tokens_taken: usize,
     is_finished: bool,
@@ -115,6 +117,7 @@ impl<'a> Scanner<'a> {
         };
         Self {
             tokens_queued_min,
+            is_head_settled: false,
             cursor: Cursor::new(text),
             queue: VecDeque::new(),
             tokens_taken: 0,
@@ -129,8 +132,11 @@ impl<'a> Scanner<'a> {
 
     /// Looks at the next token. After the stream's end it is the stream's end for ever.
     pub(crate) fn peek(&mut self) -> Result<&Spanned<'a>, Error> {
-        while self.queue.len() < self.tokens_queued_min || self.head_may_become_key()? {
-            self.fetch()?;
+        if !self.is_head_settled {
+            while self.queue.len() < self.tokens_queued_min || self.head_may_become_key()? {
+                self.fetch()?;
+            }
+            self.is_head_settled = true;
         }
         Ok(self.queue.front().expect("the loop above leaves the queue filled"))
     }
@@ -138,6 +144,7 @@ impl<'a> Scanner<'a> {
     /// Takes the token that [`Scanner::peek`] showed.
     pub(crate) fn take(&mut self) -> Spanned<'a> {
         self.tokens_taken += 1;
+        self.is_head_settled = false;
         self.queue.pop_front().expect("a token is taken only after it was peeked at")
     }
 
