@@ -13,6 +13,7 @@ pub(crate) use analysis::is_printable;
 pub(crate) use key_order::Generation;
 pub(crate) use scalar::block_hints;
 
+use crate::json::sorted;
 use crate::resolve::{is_text_when_plain, old_bool};
 use crate::{Resolver, Style, go_number};
 use serde_json::{Map, Number, Value};
@@ -96,9 +97,8 @@ impl Emitter {
 
     fn mapping(&mut self, map: &Map<String, Value>, indent: Option<usize>) {
         let indent = indent.map_or(0, |indent| indent + INDENT);
-        let mut entries: Vec<(&String, &Value)> = map.iter().collect();
-        let generation = self.generation;
-        entries.sort_by(|left, right| key_order::compare(left.0, right.0, generation));
+        let mut entries = sorted(map);
+        key_order::sort(&mut entries, self.generation);
         for (key, value) in entries {
             self.line(indent);
             if self.is_simple_key(key) {
