@@ -10,7 +10,7 @@ use landfall_model::status::{Condition, ConditionType, ResourceHealth, ResourceS
 use landfall_model::sync_options::{Removal, SyncOptions};
 
 use crate::live::Live;
-use crate::targets::{Problem, Target, Targets};
+use crate::targets::{Availability, Problem, Target, Targets};
 
 /// The live objects that matter for an application: what stands where a target goes, and everything whose tracking
 /// annotation names the application.
@@ -112,7 +112,17 @@ pub fn compare(request: &CompareRequest<'_>) -> Compared {
         let counts = matches!(difference, Difference::Missing | Difference::Modified);
         entries.insert(&target.key, Entry { key: target.key.clone(), gvk: target.gvk.clone(), difference, counts });
     }
-    for live in request.live.values().filter(|live| is_extra(request, live)) {
+    // Where a target goes is not sure while its kind is not served (an API that is down, say): whatever has its name
+    // may be it, and is not extra.
+    let unsure: BTreeSet<(&str, &str, &str)> = request
+        .targets
+        .objects
+        .iter()
+        .filter(|target| target.availability != Availability::Served)
+        .map(|target| (target.key.group.as_str(), target.key.kind.as_str(), target.key.name.as_str()))
+        .collect();
+    let is_unsure = |key: &ObjectKey| unsure.contains(&(key.group.as_str(), key.kind.as_str(), key.name.as_str()));
+    for live in request.live.values().filter(|live| is_extra(request, live) && !is_unsure(&live.key)) {
         let difference = if live.is_hook { Difference::NotCompared } else { Difference::Extra };
         let is_tolerated = live.ignores_extraneous || live.prune_rule() == Removal::Never;
         let counts = difference == Difference::Extra && !is_tolerated;

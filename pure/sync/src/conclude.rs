@@ -75,6 +75,7 @@ pub fn conclude(request: &ConcludeRequest<'_>) -> Verdict {
     let before = &request.application.status;
     let asked = waiting_to_begin(request);
     let state = asked.or_else(|| request.state.cloned()).map(|state| match request.decision {
+        Decision::GiveUp { why } => given_up(state, why, request.now),
         Decision::Wait { why, .. } if !state.phase.is_completed() && retry::next_try(&state).is_none() => {
             OperationState { message: why.clone(), ..state }
         }
@@ -103,7 +104,7 @@ pub fn conclude(request: &ConcludeRequest<'_>) -> Verdict {
         status.reconciled_at = Some(request.now);
     }
     let events = events::events(request, &status);
-    let wake_at = wake_at(request.decision, status.operation_state.as_ref());
+    let wake_at = wake_at(request, status.operation_state.as_ref());
     let note = explain::decision(request.decision, request.now);
     Verdict { status, operation, is_changed, events, note, wake_at }
 }
@@ -113,6 +114,12 @@ fn waiting_to_begin(request: &ConcludeRequest<'_>) -> Option<OperationState> {
     let is_new = request.state.is_none_or(|state| state.phase.is_completed());
     let waits = matches!(request.decision, Decision::Wait { .. }) && request.application.operation.is_some() && is_new;
     waits.then(|| start::pending(request.application, request.now))
+}
+
+/// Ends an operation for good, whatever its retry rules say.
+fn given_up(state: OperationState, why: &str, now: Time) -> OperationState {
+    let message = format!("{}: {why}", explain::GIVEN_UP);
+    OperationState { phase: OperationPhase::Failed, message, finished_at: Some(now), ..state }
 }
 
 /// Applies the retry rules to what ended in this pass; what had ended before stays as it was.
@@ -250,9 +257,10 @@ fn set_source_types(status: &mut ApplicationStatus, request: &ConcludeRequest<'_
     };
 }
 
-fn wake_at(decision: &Decision, state: Option<&OperationState>) -> Option<Time> {
-    let decided = match decision {
+fn wake_at(request: &ConcludeRequest<'_>, state: Option<&OperationState>) -> Option<Time> {
+    let decided = match request.decision {
         Decision::Wait { until, .. } => *until,
+        Decision::GiveUp { .. } => Some(request.now),
         Decision::Nothing { .. }
         | Decision::Sync(_)
         | Decision::Heal(_)

@@ -78,6 +78,11 @@ pub enum Decision {
         /// Why.
         message: String,
     },
+    /// End the automatic sync that runs, for good: a newer commit takes over, in the next pass.
+    GiveUp {
+        /// Why.
+        why: String,
+    },
     /// Delete what the application has ([`crate::deletion`]).
     Delete,
 }

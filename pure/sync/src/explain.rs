@@ -14,6 +14,9 @@ const NAMED_MAX: usize = 3;
 /// How much of a commit id people need.
 const SHORT_LENGTH: usize = 7;
 
+/// How the message of an operation begins that was ended for a newer commit.
+pub const GIVEN_UP: &str = "given up for a newer commit";
+
 /// Shortens commit ids; leaves versions and names alone.
 pub fn revision(revision: &str) -> &str {
     let is_commit = revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -98,6 +101,7 @@ pub fn decision(decision: &Decision, now: Time) -> String {
         Decision::Wait { until: None, why } => format!("wait: {why}"),
         Decision::Hold { why, .. } => format!("hold: {why}"),
         Decision::Finish { phase, message } => format!("end the sync as {}: {message}", phase.as_str()),
+        Decision::GiveUp { why } => format!("{GIVEN_UP}: {why}"),
         Decision::Delete => "delete what the application has".to_owned(),
     }
 }

@@ -10,7 +10,8 @@
 //!        Sync | Heal | RollBack (start) ── start::begin ──> OperationState     a new operation
 //!        Retry ── start::retry ──> OperationState                              the next try of the same one
 //!        Continue                                                              an operation runs: plan on
-//!        Nothing | Wait | Hold | Finish | Delete                               with the reason in words
+//!        Finish ── start::finish ──> OperationState                            it cannot be carried out
+//!        Nothing | Wait | Hold | GiveUp | Delete                               with the reason in words
 //!  OperationState + Targets + LiveByKey ── plan::advance ──> Plan      the next groups of steps, what it waits for
 //!        (the caller carries the groups out: Step -> Outcome)
 //!  Plan + outcomes ── plan::record ──> OperationState       back to plan::advance, until there is nothing to do now

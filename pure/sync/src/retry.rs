@@ -15,8 +15,10 @@ const DURATION_MAX_DEFAULT_MS: i64 = 180_000;
 
 const HEAL_FIRST_S: i64 = 2;
 const HEAL_FACTOR: i64 = 3;
-/// The longest wait between healings; quiet for longer than this, and the count begins anew.
+/// The longest wait between healings.
 pub const HEAL_MAX_S: i64 = 300;
+/// After so many quiet seconds the count of healings begins anew. Longer than the longest wait, or it would never matter.
+pub const HEAL_QUIET_S: i64 = 2 * HEAL_MAX_S;
 
 /// Computes how many seconds to wait after the try number `tries_done` (0 is the first), rounded up.
 pub fn wait_s(strategy: &RetryStrategy, tries_done: i64) -> Result<i64, InvalidDuration> {

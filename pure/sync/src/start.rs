@@ -11,13 +11,12 @@ pub struct Start {
     pub operation: Operation,
     /// Why it begins.
     pub why: String,
-    /// The running operation that it takes over from, and why; `None` if none ran.
+    /// The message of the operation before, if that was given up for this one.
     pub supersedes: Option<String>,
 }
 
 /// Makes the state of an operation that begins now. `revisions` are those that were resolved and rendered, one per
-/// source: what [`crate::decide::wanted`] named, or the newest if the operation takes over from another
-/// ([`Start::supersedes`]).
+/// source: what [`crate::decide::wanted`] named.
 pub fn begin(start: &Start, application: &Application, revisions: &[String], now: Time) -> OperationState {
     let sync_result = sync_result(&start.operation, application, revisions);
     OperationState {

@@ -1,7 +1,7 @@
 //! The tasks of an operation: every object it applies, prunes or runs as a hook, in order, with what is known of each.
 //! They are made anew in every pass from targets, live objects and the results recorded so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_model::annotations::{HOOK_FINALIZER, TRACKING_ID};
 use landfall_model::key::{GroupKind, GroupVersionKind, ObjectKey};
@@ -163,8 +163,9 @@ pub(crate) fn runs_hooks(sync: &SyncOperation) -> bool {
 pub(crate) fn build<'a>(request: &PlanRequest<'a>, sync: &SyncOperation) -> Vec<Task<'a>> {
     let base = base_options(request, sync);
     let mut tasks = Vec::new();
+    let selection = Selection::of(&sync.resources);
     for entry in &request.compared.entries {
-        if !is_selected(&sync.resources, &entry.key) {
+        if !selection.has(&entry.key) {
             continue;
         }
         let live = request.live.get(&entry.key);
@@ -282,17 +283,31 @@ fn namespace_task<'a>(request: &PlanRequest<'a>, base: &SyncOptions) -> Option<T
     })
 }
 
-/// Says whether an object is among those an operation is about. No list is all; an excluded one never is.
-pub(crate) fn is_selected(selection: &[SyncOperationResource], key: &ObjectKey) -> bool {
-    let names = |one: &SyncOperationResource| {
-        one.group == key.group
-            && one.kind == key.kind
-            && one.name == key.name
-            && (one.namespace.is_empty() || one.namespace == key.namespace)
-    };
-    let is_excluded = selection.iter().any(|one| one.exclude && names(one));
-    let mut included = selection.iter().filter(|one| !one.exclude).peekable();
-    !is_excluded && (included.peek().is_none() || included.any(names))
+/// The objects an operation is about. No list is all; an excluded one never is.
+struct Selection<'a> {
+    included: BTreeSet<Named<'a>>,
+    excluded: BTreeSet<Named<'a>>,
+}
+
+/// Group, kind, name and namespace; the namespace is `""` where any will do.
+type Named<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+impl<'a> Selection<'a> {
+    fn of(list: &'a [SyncOperationResource]) -> Self {
+        let name = |one: &'a SyncOperationResource| {
+            (one.group.as_str(), one.kind.as_str(), one.name.as_str(), one.namespace.as_str())
+        };
+        let (excluded, included): (Vec<_>, Vec<_>) = list.iter().partition(|one| one.exclude);
+        Self { included: included.into_iter().map(name).collect(), excluded: excluded.into_iter().map(name).collect() }
+    }
+
+    fn has(&self, key: &ObjectKey) -> bool {
+        let (group, kind, name) = (key.group.as_str(), key.kind.as_str(), key.name.as_str());
+        let is_in = |set: &BTreeSet<Named<'_>>| {
+            set.contains(&(group, kind, name, "")) || set.contains(&(group, kind, name, key.namespace.as_str()))
+        };
+        !is_in(&self.excluded) && (self.included.is_empty() || is_in(&self.included))
+    }
 }
 
 /// Pruning goes in the reverse order of creation: the lowest wave of what is pruned changes places with the highest.

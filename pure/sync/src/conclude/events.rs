@@ -4,14 +4,12 @@ use landfall_model::outcome::{Event, EventReason};
 use landfall_model::status::{ApplicationStatus, OperationPhase, OperationState, ResultCode};
 
 use super::{ConcludeRequest, has_ended};
-use crate::decide::Decision;
 use crate::{explain, rollback};
 
 pub(super) fn events(request: &ConcludeRequest<'_>, after: &ApplicationStatus) -> Vec<Event> {
     let before = &request.application.status;
     let mut events = Vec::new();
     let mut tell = |reason, is_warning, message| events.push(Event { reason, is_warning, message });
-    superseded(request, &mut tell);
     if let Some(state) = &after.operation_state {
         operation(before, state, &mut tell);
     }
@@ -46,18 +44,6 @@ pub(super) fn events(request: &ConcludeRequest<'_>, after: &ApplicationStatus) -
 /// Argo CD writes nothing for a state that was never set.
 fn word<'a>(word: &'a str, before: &ApplicationStatus) -> &'a str {
     if before.reconciled_at.is_none() { "" } else { word }
-}
-
-fn superseded(request: &ConcludeRequest<'_>, tell: &mut impl FnMut(EventReason, bool, String)) {
-    let (Decision::Sync(start) | Decision::Heal(start) | Decision::RollBack(start)) = request.decision else { return };
-    let Some(why) = &start.supersedes else { return };
-    let older = request.application.status.operation_state.as_ref();
-    let from = older.map(revision).unwrap_or_default();
-    tell(
-        EventReason::OperationCompleted,
-        true,
-        format!("Sync operation to {from} was given up for a newer commit: {why}"),
-    );
 }
 
 fn operation(before: &ApplicationStatus, state: &OperationState, tell: &mut impl FnMut(EventReason, bool, String)) {

@@ -8,7 +8,7 @@ use landfall_model::status::{
 
 use super::{Decision, Snapshot};
 use crate::compare::{Compared, Difference};
-use crate::retry::{AUTOMATIC_LIMIT, HEAL_MAX_S, heal_wait_s, later};
+use crate::retry::{AUTOMATIC_LIMIT, HEAL_QUIET_S, heal_wait_s, later};
 use crate::start::Start;
 use crate::{explain, rollback, start};
 
@@ -84,6 +84,9 @@ fn last_attempt<'a>(snapshot: &Snapshot<'a>) -> Last<'a> {
     if sync.dry_run || !sync.manifests.is_empty() || (!sync.resources.is_empty() && !is_heal) {
         return Last::None;
     }
+    if state.message.starts_with(explain::GIVEN_UP) {
+        return Last::Other("the sync before was given up for it".to_owned());
+    }
     let sources = if result.sources.is_empty() { result.source.as_slice() } else { &result.sources };
     if sources != start::sources(&Operation::default(), application).0 {
         return Last::Other("its sources changed since the last sync".to_owned());
@@ -115,7 +118,7 @@ fn heal(snapshot: &Snapshot<'_>, compared: &Compared, policy: &Automated, last: 
         return Decision::Nothing { why: why.to_owned() };
     }
     let finished = last.finished_at.unwrap_or(last.started_at);
-    let is_recent = snapshot.now.seconds_since(finished) < HEAL_MAX_S;
+    let is_recent = snapshot.now.seconds_since(finished) < HEAL_QUIET_S;
     let counted = last.operation.sync.as_ref().and_then(|sync| sync.auto_heal_attempts_count).filter(|_| is_recent);
     let heals_done = counted.unwrap_or(0);
     let at = later(finished, heal_wait_s(heals_done));
@@ -131,7 +134,7 @@ fn heal(snapshot: &Snapshot<'_>, compared: &Compared, policy: &Automated, last: 
         .filter(|entry| policy.prune == Some(true) || entry.difference != Difference::Extra)
         .collect();
     let why = format!("changed in the cluster: {}", explain::names(differing.iter().map(|entry| &entry.key)));
-    let mut start = full(snapshot, why, None);
+    let mut start = full(snapshot, why);
     if let Some(sync) = &mut start.operation.sync {
         sync.auto_heal_attempts_count = Some(heals_done + 1);
         sync.resources = differing
@@ -152,11 +155,11 @@ fn begin_full(snapshot: &Snapshot<'_>, why: String) -> Decision {
     if !snapshot.windows.automatic_allowed {
         return Decision::Wait { until: snapshot.windows.changes_at, why: explain::window(snapshot.windows) };
     }
-    Decision::Sync(full(snapshot, why, None))
+    Decision::Sync(full(snapshot, why))
 }
 
 /// A sync of everything at the newest revisions.
-pub(super) fn full(snapshot: &Snapshot<'_>, why: String, supersedes: Option<String>) -> Start {
+fn full(snapshot: &Snapshot<'_>, why: String) -> Start {
     let spec = &snapshot.application.spec;
     let policy = spec.sync_policy.clone().unwrap_or_default();
     let mut sync = SyncOperation {
@@ -176,6 +179,9 @@ pub(super) fn full(snapshot: &Snapshot<'_>, why: String, supersedes: Option<Stri
         info: Vec::new(),
         retry,
     };
+    let last = snapshot.application.status.operation_state.as_ref();
+    let supersedes =
+        last.filter(|state| state.message.starts_with(explain::GIVEN_UP)).map(|state| state.message.clone());
     Start { operation, why, supersedes }
 }
 

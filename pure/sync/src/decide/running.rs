@@ -13,8 +13,8 @@ pub(super) fn decide(snapshot: &Snapshot<'_>, state: &OperationState) -> Decisio
         // It was asked for and had to wait, so that it has not begun yet.
         return asked_for(snapshot, &state.operation);
     }
-    if let Some(start) = superseded(snapshot, state) {
-        return start;
+    if let Some(why) = superseded(snapshot, state) {
+        return Decision::GiveUp { why };
     }
     let has_begun = state.sync_result.as_ref().is_some_and(|result| !result.resources.is_empty());
     let next_try = retry::next_try(state);
@@ -46,7 +46,7 @@ fn tries(state: &OperationState) -> String {
 /// A newer commit takes over from an automatic sync of an older one that failed before, waits for its next try, or waits
 /// for objects to become healthy. A hook that runs is never cut off: it is let end first.
 /// Argo CD leaves the newer commit waiting (its issues 11494, 6055, 15642); `retry.refresh` there is a part of this.
-fn superseded(snapshot: &Snapshot<'_>, state: &OperationState) -> Option<Decision> {
+fn superseded(snapshot: &Snapshot<'_>, state: &OperationState) -> Option<String> {
     let result = state.sync_result.as_ref()?;
     let is_ours = state.operation.initiated_by.automated && automatic::is_on(snapshot.application);
     let runs_hook = result
@@ -61,7 +61,7 @@ fn superseded(snapshot: &Snapshot<'_>, state: &OperationState) -> Option<Decisio
     if snapshot.revisions.is_empty() || older == snapshot.revisions || !snapshot.windows.automatic_allowed {
         return None;
     }
-    let why = format!("{} is newer than {}", explain::revisions(snapshot.revisions), explain::revisions(&older));
-    let words = format!("its sync did not get to an end: {}", state.message);
-    Some(Decision::Sync(automatic::full(snapshot, why, Some(words))))
+    let (newer, older) = (explain::revisions(snapshot.revisions), explain::revisions(&older));
+    let stood = if state.message.is_empty() { String::new() } else { format!(" ({})", state.message) };
+    Some(format!("{newer} is newer than {older}, whose sync did not get to an end{stood}"))
 }

@@ -9,6 +9,7 @@ use landfall_model::sync_options::SyncOptions;
 use landfall_model::time::Time;
 use serde_json::Value;
 
+use super::record::places_of;
 use super::{Place, Plan, PlanRequest, Then, ending};
 use crate::compare::Difference;
 use crate::targets::{self, Availability};
@@ -527,15 +528,15 @@ impl Machine<'_, '_> {
     /// Writes the tasks' results back, keeping the order in which they were first recorded.
     fn write_back(&mut self) {
         let result = self.state.sync_result.get_or_insert_default();
+        let mut index_by_place = places_of(&result.resources);
         for task in self.tasks.iter().filter(|task| !task.is_pending()) {
             let entry = task.result();
-            let place = result
-                .resources
-                .iter_mut()
-                .find(|known| known.sync_phase == entry.sync_phase && known.key() == task.key);
-            match place {
-                Some(known) => *known = entry,
-                None => result.resources.push(entry),
+            match index_by_place.get(&(task.key.clone(), Some(task.phase))) {
+                Some(index) => result.resources[*index] = entry,
+                None => {
+                    index_by_place.insert((task.key.clone(), Some(task.phase)), result.resources.len());
+                    result.resources.push(entry);
+                }
             }
         }
     }

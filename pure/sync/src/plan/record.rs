@@ -1,8 +1,11 @@
 //! From outcomes back to the state of the operation.
 
+use std::collections::HashMap;
+
+use landfall_model::key::ObjectKey;
 use landfall_model::outcome::{Outcome, StepResult};
 use landfall_model::plan::{PlannedStep, Step};
-use landfall_model::status::{OperationPhase, OperationState, ResourceResult, ResultCode};
+use landfall_model::status::{OperationPhase, OperationState, ResourceResult, ResultCode, SyncPhase};
 use landfall_model::time::Time;
 
 use super::{Place, Plan, Then};
@@ -15,22 +18,25 @@ use crate::tasks::printed;
 pub fn record(plan: &Plan, outcomes: &[Outcome], now: Time) -> OperationState {
     let mut state = plan.state.clone();
     let steps = plan.groups.iter().flatten();
+    let result = state.sync_result.get_or_insert_default();
+    let mut index_by_place = places_of(&result.resources);
     let mut is_done = outcomes.len() >= plan.places.len();
     for ((step, place), outcome) in steps.zip(&plan.places).zip(outcomes) {
         is_done &= !matches!(outcome.result, StepResult::Failed { .. });
-        let result = state.sync_result.get_or_insert_default();
-        let known =
-            result.resources.iter().position(|entry| entry.sync_phase == Some(place.phase) && entry.key() == place.key);
+        let known = index_by_place.get(&(place.key.clone(), Some(place.phase))).copied();
+        let has_failed = matches!(outcome.result, StepResult::Failed { .. });
         match (place.is_main, known) {
             (true, Some(index)) => result.resources[index] = main_result(step, place, outcome),
-            (true, None) => result.resources.push(main_result(step, place, outcome)),
             (false, Some(index)) => note_failure(&mut result.resources[index], step, outcome),
-            (false, None) if matches!(outcome.result, StepResult::Failed { .. }) => {
-                let mut entry = empty_result(step, place);
-                note_failure(&mut entry, step, outcome);
+            (false, None) if !has_failed => {}
+            (is_main, None) => {
+                let mut entry = if is_main { main_result(step, place, outcome) } else { empty_result(step, place) };
+                if !is_main {
+                    note_failure(&mut entry, step, outcome);
+                }
+                index_by_place.insert((place.key.clone(), Some(place.phase)), result.resources.len());
                 result.resources.push(entry);
             }
-            (false, None) => {}
         }
     }
     let ended = match &plan.then {
@@ -43,6 +49,11 @@ pub fn record(plan: &Plan, outcomes: &[Outcome], now: Time) -> OperationState {
         state.finished_at = Some(now);
     }
     state
+}
+
+/// Where each task's result stands.
+pub(super) fn places_of(results: &[ResourceResult]) -> HashMap<(ObjectKey, Option<SyncPhase>), usize> {
+    results.iter().enumerate().map(|(index, result)| ((result.key(), result.sync_phase), index)).collect()
 }
 
 fn empty_result(step: &PlannedStep, place: &Place) -> ResourceResult {

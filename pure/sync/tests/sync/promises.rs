@@ -383,6 +383,8 @@ fn a_newer_commit_takes_over_from_a_sync_that_is_retried_or_waits() {
     assert!(world.state().finished_at.is_some() && world.phase() == OperationPhase::Running);
     world.refused.clear();
     world.commit("r2", vec![config("b", "1")]);
+    let verdict = world.pass().expect("no crash");
+    assert_eq!((world.phase(), verdict.wake_at), (OperationPhase::Failed, Some(world.time())), "given up at once");
     world.pass().expect("no crash");
     assert_eq!((world.phase(), world.application.status.history.len()), (OperationPhase::Succeeded, 1));
     assert_eq!(world.state().sync_result.as_ref().expect("a result").revision, "r2");
@@ -748,4 +750,25 @@ fn an_application_without_a_finalizer_leaves_its_objects() {
     world.run();
     assert!(world.delete_application().is_finished());
     assert!(world.has("ConfigMap", "a"));
+}
+
+#[test]
+fn an_object_is_not_pruned_while_an_api_that_is_down_hides_where_it_goes() {
+    let thing =
+        annotated(object("example.com/v1", "Thing", "global"), &[(SYNC_OPTIONS, "SkipDryRunOnMissingResource=true")]);
+    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "things.example.com"},
+        "spec": {"group": "example.com", "scope": "Cluster", "names": {"kind": "Thing"}}, "status": {"conditions": [{"type": "Established", "status": "True"}]}});
+    let mut world = World::new(
+        json!({"automated": {"prune": true, "selfHeal": true}, "retry": {"limit": 0}}),
+        vec![thing.clone(), config("a", "1")],
+    );
+    let key = landfall_model::object::key(&definition);
+    world.cluster.insert(key.clone(), definition);
+    world.run();
+    assert!(world.has("Thing", "global"));
+    assert_eq!(world.cluster.keys().find(|key| key.kind == "Thing").map(|key| key.namespace.as_str()), Some(""));
+    world.cluster.remove(&key);
+    world.commit("r2", vec![thing, config("a", "2")]);
+    world.run();
+    assert!(world.has("Thing", "global"));
 }

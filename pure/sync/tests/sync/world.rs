@@ -271,7 +271,7 @@ impl World {
         let application = self.application.clone();
         let newest = vec![self.head.clone()];
         let revision = decide::wanted(&application).revisions[0].clone().unwrap_or_else(|| self.head.clone());
-        let mut targets = self.targets(&revision);
+        let targets = self.targets(&revision);
         let mut compared = targets.is_usable().then(|| self.compared(&targets));
         let errors: Vec<_> =
             targets.conditions.iter().filter(|condition| condition.condition_type.is_error()).cloned().collect();
@@ -289,10 +289,7 @@ impl World {
         let mut last = before.clone();
         let mut running = match &decision {
             Decision::Sync(begun) | Decision::Heal(begun) | Decision::RollBack(begun) => {
-                // A sync that takes over is about the newest revision, and not about the one that ran.
-                let revision = if begun.supersedes.is_some() { self.head.clone() } else { revision.clone() };
-                (targets, compared) = (self.targets(&revision), None);
-                Some(start::begin(begun, &application, &[revision], self.time()))
+                Some(start::begin(begun, &application, std::slice::from_ref(&revision), self.time()))
             }
             Decision::Retry { .. } => {
                 before.as_ref().map(|state| start::retry(state, &application, std::slice::from_ref(&revision)))
