@@ -76,6 +76,12 @@ pub enum StrategicError {
         /// The list.
         field: String,
     },
+    /// `$setElementOrder` is about a list that is empty on both sides.
+    #[error("{field}: no elements in any of the given lists: leave $setElementOrder/{field} out")]
+    NoElements {
+        /// The list.
+        field: String,
+    },
     /// The patches that a three-way merge combines disagree.
     #[error("{field}: the deletions and the additions of the three-way merge contradict each other")]
     Contradiction {

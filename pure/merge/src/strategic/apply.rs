@@ -152,6 +152,8 @@ fn ordered_lists(
         let change = patch.remove(&field).map(|value| list(&field, value)).transpose()?;
         check_order(&field, change.as_deref().unwrap_or_default(), &order, strategy.merge_key)?;
         let server_order = before.clone().unwrap_or_default();
+        let is_empty = server_order.is_empty() && change.as_ref().is_none_or(Vec::is_empty);
+        let is_about_something = before.is_some() || change.is_some();
         let merged = match (before, change) {
             (None, None) => continue,
             (Some(before), None) => before,
@@ -165,6 +167,9 @@ fn ordered_lists(
             }
             (Some(_), Some(change)) => change,
         };
+        if is_empty && is_about_something {
+            return Err(StrategicError::NoElements { field });
+        }
         elements(&field, [&merged, &server_order])?;
         if let Some(key) = strategy.merge_key {
             for element in merged.iter().chain(&order) {
@@ -193,8 +198,12 @@ fn check_order(field: &str, patch: &[Value], order: &[Value], key: Option<&str>)
     if order.is_empty() || patch.is_empty() {
         return Ok(());
     }
+    let bad = || StrategicError::BadElementOrder { field: field.to_owned() };
     let mut places = order.iter();
-    for element in patch {
+    for element in patch.iter().filter(|element| key.is_none() || !is_delete(element)) {
+        if places.as_slice().is_empty() {
+            return Err(bad());
+        }
         if key.is_some() && element.get(PATCH).is_some() {
             continue;
         }
@@ -207,7 +216,7 @@ fn check_order(field: &str, patch: &[Value], order: &[Value], key: Option<&str>)
             place.is_some_and(|place| equal(place, wanted))
         });
         if !found {
-            return Err(StrategicError::BadElementOrder { field: field.to_owned() });
+            return Err(bad());
         }
     }
     Ok(())

@@ -1,4 +1,6 @@
 //! An object without some fields, or with nothing but them.
+//!
+//! Source: structured-merge-diff v6.3.3, typed/remove.go. Versions 6.3.1 and 6.3.2 left emptied containers behind; Kubernetes 1.36.3 does not.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +9,7 @@ use crate::fields::Element;
 use crate::fields::set::FieldSet;
 use crate::schema::Schema;
 
-/// The object without these fields. What is emptied stays as an empty map or list; values at the root of an atom stay.
+/// The object without these fields. What loses everything inside becomes null.
 #[must_use]
 pub fn remove(value: &Value, fields: &FieldSet, schema: Schema<'_>) -> Value {
     Walk::Remove.visit(value, fields, schema)
@@ -43,7 +45,6 @@ impl Walk {
 
     fn visit_map(self, map: &Map<String, Value>, fields: &FieldSet, schema: Schema<'_>) -> Value {
         let mut kept = Map::new();
-        let mut went_inside = false;
         for (key, value) in map {
             let element = Element::Field(key.clone());
             let inside = schema.entry(key);
@@ -55,7 +56,6 @@ impl Walk {
                     kept.insert(key.clone(), value.clone());
                 }
                 (Self::Remove, false, Some(below)) => {
-                    went_inside = true;
                     kept.insert(key.clone(), self.inside(value, below, inside));
                 }
                 // The set of the map itself, not of the field, decides what is kept inside a named field.
@@ -68,12 +68,11 @@ impl Walk {
                 (Self::Extract, false, None) => {}
             }
         }
-        if kept.is_empty() && !(went_inside && self == Self::Remove) { Value::Null } else { Value::Object(kept) }
+        if kept.is_empty() { Value::Null } else { Value::Object(kept) }
     }
 
     fn visit_list(self, list: &[Value], fields: &FieldSet, schema: Schema<'_>) -> Value {
         let mut kept = Vec::new();
-        let mut went_inside = false;
         for value in list {
             let element = identity(schema, value).ok();
             let is_named = element.as_ref().is_some_and(|e| fields.members.contains(e));
@@ -83,25 +82,15 @@ impl Walk {
                 (Self::Remove, true, _) | (Self::Extract, false, None) => {}
                 (Self::Remove, false, None) | (Self::Extract, true, None) => kept.push(value.clone()),
                 (_, _, Some(below)) => {
-                    went_inside = true;
                     kept.push(self.inside(value, below, Some(schema.items())));
                 }
             }
         }
-        if kept.is_empty() && !(went_inside && self == Self::Remove) { Value::Null } else { Value::Array(kept) }
+        if kept.is_empty() { Value::Null } else { Value::Array(kept) }
     }
 
-    /// What is left of a value; where only things inside were removed, an emptied container stays.
     fn inside(self, value: &Value, fields: &FieldSet, schema: Option<Schema<'_>>) -> Value {
-        let Some(schema) = schema else {
-            return Value::Null;
-        };
-        let left = self.visit(value, fields, schema);
-        match (self, value) {
-            (Self::Remove, Value::Object(_)) if left.is_null() => Value::Object(Map::new()),
-            (Self::Remove, Value::Array(_)) if left.is_null() => Value::Array(Vec::new()),
-            _ => left,
-        }
+        schema.map_or(Value::Null, |schema| self.visit(value, fields, schema))
     }
 }
 
