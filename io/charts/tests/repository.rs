@@ -18,9 +18,12 @@ use landfall_repository::repository::Repository;
 use landfall_repository::secret::Confidential;
 use sha2::{Digest, Sha256};
 
+/// Content and entity tag by path and query.
+type Files = BTreeMap<String, (Vec<u8>, String)>;
+
 #[derive(Clone, Default)]
 struct Site {
-    files: Arc<Mutex<BTreeMap<String, (Vec<u8>, String)>>>,
+    files: Arc<Mutex<Files>>,
     login: Arc<Mutex<Option<String>>>,
     requests: Arc<AtomicUsize>,
     bodies: Arc<AtomicUsize>,

@@ -178,6 +178,30 @@ fn checked_ssh(
     Ok(Address::Ssh { user: user.filter(|user| !user.is_empty()), host, port, path })
 }
 
+/// Reads the address of an OCI repository, with or without `oci://`: the registry's host and port, and the path.
+///
+/// Errors: a missing host or path; characters that the OCI distribution specification does not allow in a path.
+pub fn parse_oci(text: &str) -> Result<(String, String), AddressError> {
+    let refuse = |reason: &str| AddressError { text: without_credentials(text), reason: reason.to_owned() };
+    let trimmed = text.trim();
+    let rest = trimmed.split_once("://").map_or(trimmed, |(_, rest)| rest);
+    let (registry, path) = rest.split_once('/').ok_or_else(|| refuse("the repository's path is missing"))?;
+    let registry = registry.rsplit_once('@').map_or(registry, |(_, host)| host);
+    let path = path.trim_end_matches('/');
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
+    if registry.is_empty() || !registry.bytes().all(is_host) {
+        return Err(refuse("the registry's host is missing or malformed"));
+    }
+    let is_part = |part: &str| {
+        let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+        part.bytes().all(is_allowed) && part.starts_with(|c: char| c.is_ascii_alphanumeric())
+    };
+    if path.is_empty() || !path.split('/').all(is_part) {
+        return Err(refuse("a repository's path in a registry has lower case letters, digits, '.', '_', '-' and '/'"));
+    }
+    Ok((registry.to_owned(), path.to_owned()))
+}
+
 /// Takes the host out of `host`, `host:port`, `[v6]` or `[v6]:port`.
 fn host_of(host_port: &str) -> &str {
     match host_port.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
