@@ -67,6 +67,11 @@ fn escapes_after_a_letter(character: char) -> bool {
     text.escape_debug().nth(1) == Some('\\')
 }
 
+/// The words in which Helm reports that a text is no YAML. The line is the true one; the reference's is often one less.
+pub(crate) fn yaml_error(error: &landfall_yaml::Error) -> String {
+    format!("error converting YAML to JSON: yaml: line {}: {}", error.line, error.message)
+}
+
 /// Turns every number of a value into a float, as Go's JSON decoder does.
 pub(crate) fn numbers_to_floats(value: &mut Value) {
     match value {

@@ -255,7 +255,7 @@ fn read(path: &str, text: &str) -> Result<(Manifest, Head), Error> {
     // The line end that follows the document in the stream belongs to what is read: a block scalar may end the document.
     let terminated = format!("{text}\n");
     let object = landfall_yaml::read_one(terminated.as_bytes(), Resolver::Kubernetes)
-        .map_err(|error| wrong(path, text, &error.to_string()))?;
+        .map_err(|error| wrong(path, text, &go::yaml_error(&error)))?;
     let head = head(&object).map_err(|reason| {
         wrong(path, text, &format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {reason}"))
     })?;
@@ -312,24 +312,19 @@ fn folded<'a>(fields: &'a serde_json::Map<String, Value>, name: &str) -> Option<
 }
 
 fn wrong(path: &str, text: &str, reason: &str) -> Error {
-    let mut error = Error::new(ErrorKind::Manifest, format!("YAML parse error on {path}: {reason}"));
-    let line = line_named(reason);
-    if let Some(line) = line {
-        let shown: Vec<String> = text
-            .lines()
-            .enumerate()
-            .skip(line.saturating_sub(3))
-            .take(4)
-            .map(|(index, content)| format!("{:>5} | {content}", index + 1))
-            .collect();
-        error = error.with_hint(format!(
-            "what the template wrote there (lines of the document, not of the template):\n{}",
-            shown.join("\n")
-        ));
-    } else {
-        error = error.with_hint("what the template writes must be one Kubernetes object per document: a map with apiVersion, kind and metadata");
+    let error = Error::new(ErrorKind::Manifest, format!("YAML parse error on {path}: {reason}"));
+    let Some(line) = line_named(reason) else {
+        return error.with_hint(
+            "what the template writes must be one Kubernetes object per document: a map with apiVersion, kind and metadata",
+        );
+    };
+    // A Secret's lines belong into no log.
+    if text.contains("Secret") {
+        return error.with_hint(format!("line {line} of what the template wrote is no YAML (not shown: it may be secret)"));
     }
-    error.at(path, 0, None)
+    let numbered = text.lines().enumerate().skip(line.saturating_sub(3)).take(4);
+    let shown: Vec<String> = numbered.map(|(index, content)| format!("{:>5} | {content}", index + 1)).collect();
+    error.with_hint(format!("what the template wrote there (lines of the document, not of the template):\n{}", shown.join("\n")))
 }
 
 /// The line that a YAML error names.

@@ -293,7 +293,7 @@ fn collect_definitions(family: &Family<'_>, member: Member, found: &mut Vec<Defi
         let path = go::clean_path(&format!("{path}/{}", file.path));
         let text = String::from_utf8_lossy(&file.content).into_owned();
         let objects = landfall_yaml::read(format!("{text}\n").as_bytes(), Resolver::Kubernetes).map_err(|error| {
-            Error::new(ErrorKind::Manifest, format!("YAML parse error on {path}: {error}")).at(&path, 0, None)
+            Error::new(ErrorKind::Manifest, format!("YAML parse error on {path}: {}", go::yaml_error(&error)))
         })?;
         let objects = objects.into_iter().filter(|object| !object.is_null()).collect();
         found.push(Definitions { path, text, objects });
