@@ -1,6 +1,10 @@
 //! Measures warm renders of the charts in a folder of the corpus layout: `cargo run --release --example speed -- DIRECTORY`.
 
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a measuring program reads charts and prints times")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a measuring program reads charts and prints times"
+)]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

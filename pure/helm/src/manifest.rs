@@ -320,11 +320,15 @@ fn wrong(path: &str, text: &str, reason: &str) -> Error {
     };
     // A Secret's lines belong into no log.
     if text.contains("Secret") {
-        return error.with_hint(format!("line {line} of what the template wrote is no YAML (not shown: it may be secret)"));
+        return error
+            .with_hint(format!("line {line} of what the template wrote is no YAML (not shown: it may be secret)"));
     }
     let numbered = text.lines().enumerate().skip(line.saturating_sub(3)).take(4);
     let shown: Vec<String> = numbered.map(|(index, content)| format!("{:>5} | {content}", index + 1)).collect();
-    error.with_hint(format!("what the template wrote there (lines of the document, not of the template):\n{}", shown.join("\n")))
+    error.with_hint(format!(
+        "what the template wrote there (lines of the document, not of the template):\n{}",
+        shown.join("\n")
+    ))
 }
 
 /// The line that a YAML error names.

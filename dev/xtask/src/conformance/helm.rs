@@ -65,7 +65,8 @@ fn chart_folders(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// The cluster that `--against` pretends.
 const KUBE_VERSION: &str = "v1.34.0";
 
-/// Renders each chart (a directory or an archive) with a helm program as well, with default values, and compares texts.
+/// Renders each chart (a directory or an archive) with a helm program as well, with its default values and with every file
+/// of its `ci/`, and compares texts.
 ///
 /// Errors: the program cannot be run.
 pub(crate) fn run_against(program: &Path, charts: &[PathBuf]) -> anyhow::Result<Report> {
@@ -77,26 +78,35 @@ pub(crate) fn run_against(program: &Path, charts: &[PathBuf]) -> anyhow::Result<
     let profile = if version.starts_with("v4") { Profile::Helm4 } else { Profile::Helm3 };
     let mut report = Report::default();
     for path in charts {
-        let theirs = Command::new(program)
-            .args(["template", "demo"])
-            .arg(path)
-            .args(["--namespace", "apps", "--include-crds", "--kube-version", KUBE_VERSION])
-            .output()?;
-        let label = path.display().to_string();
-        let difference = match (ours(path, profile), theirs.status.success()) {
-            (Ok(ours), true) => super::first_difference(&String::from_utf8_lossy(&theirs.stdout), &ours),
-            (Err(_), false) => None,
-            (Ok(_), false) => {
-                Some(format!("{} refuses: {}", program.display(), String::from_utf8_lossy(&theirs.stderr)))
-            }
-            (Err(message), true) => Some(format!("refused here only: {message}")),
+        let mut values: Vec<PathBuf> = match std::fs::read_dir(path.join("ci")) {
+            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+            Err(_) => Vec::new(),
         };
-        report.note(version.trim(), &label, difference);
+        values.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+        values.sort();
+        for values in std::iter::once(None).chain(values.iter().map(Some)) {
+            let mut command = Command::new(program);
+            command.args(["template", "demo"]).arg(path);
+            command.args(["--namespace", "apps", "--include-crds", "--kube-version", KUBE_VERSION]);
+            if let Some(values) = values {
+                command.arg("--values").arg(values);
+            }
+            let theirs = command.output()?;
+            let label = values.map_or_else(|| path.display().to_string(), |values| values.display().to_string());
+            let refusal = String::from_utf8_lossy(&theirs.stderr).into_owned();
+            let difference = match (ours(path, values.map(PathBuf::as_path), profile), theirs.status.success()) {
+                (Ok(ours), true) => super::first_difference(&String::from_utf8_lossy(&theirs.stdout), &ours),
+                (Err(_), false) => None,
+                (Ok(_), false) => Some(format!("{} refuses: {refusal}", program.display())),
+                (Err(message), true) => Some(format!("refused here only: {message}")),
+            };
+            report.note(version.trim(), &label, difference);
+        }
     }
     Ok(report)
 }
 
-fn ours(path: &Path, profile: Profile) -> Result<String, String> {
+fn ours(path: &Path, values: Option<&Path>, profile: Profile) -> Result<String, String> {
     let chart = if path.is_dir() {
         Chart::from_tree(&read_directory(path)?, "").map_err(|error| error.to_string())?
     } else {
@@ -104,6 +114,10 @@ fn ours(path: &Path, profile: Profile) -> Result<String, String> {
         Chart::from_archive(&bytes).map_err(|error| error.to_string())?
     };
     let mut request = Request { include_crds: true, ..Request::new("demo", "apps", profile) };
+    if let Some(values) = values {
+        let content = std::fs::read(values).map_err(|error| error.to_string())?;
+        request.values = landfall_helm::values::read(&content, profile).map_err(|error| error.to_string())?;
+    }
     request.capabilities.kube_version = KubeVersion::parse(KUBE_VERSION, profile).map_err(|error| error.to_string())?;
     let rendered = render(&chart, &request, &mut landfall_gotemplate::context::NoHost);
     rendered.map(|rendered| rendered.text()).map_err(|error| error.to_string())
