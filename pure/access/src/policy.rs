@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use landfall_model::project::ProjectSpec;
+
 use crate::pattern::Pattern;
 
 /// How resource, action and object of a rule are matched (`policy.matchMode`).
@@ -112,6 +114,34 @@ impl Policy {
         problems
     }
 
+    /// Adds the roles of a project: their policies, their groups, and that each may look at its project. A policy that
+    /// reaches out of its role or project is left out and returned.
+    /// Source: Argo CD `types.go` (AppProject.ProjectPoliciesString, validatePolicy).
+    pub fn add_project(&mut self, name: &str, spec: &ProjectSpec) -> Vec<InvalidLine> {
+        let mut problems = Vec::new();
+        for role in &spec.roles {
+            let subject = format!("proj:{name}:{}", role.name);
+            let own = format!("p, {subject}, projects, get, {name}, allow");
+            problems.extend(self.add(&own, MatchMode::Glob));
+            for (index, policy) in role.policies.iter().enumerate() {
+                let fields: Vec<&str> = policy.split(',').map(str::trim).collect();
+                let is_own = fields.get(1) == Some(&subject.as_str());
+                let is_inside =
+                    fields.get(4).is_some_and(|object| *object == name || object.starts_with(&format!("{name}/")));
+                if is_own && is_inside {
+                    problems.extend(self.add(policy, MatchMode::Glob));
+                } else {
+                    let reason = "a project's policy is about its own role and its own project";
+                    problems.push(InvalidLine { line: index + 1, text: policy.clone(), reason });
+                }
+            }
+            for group in &role.groups {
+                self.roles_by_subject.entry(group.clone()).or_default().insert(subject.clone());
+            }
+        }
+        problems
+    }
+
     fn add_line(&mut self, line: &str, mode: MatchMode) -> Result<(), &'static str> {
         let fields: Vec<&str> = line.split(',').map(|field| field.trim().trim_matches('"')).collect();
         match fields.as_slice() {
@@ -168,6 +198,8 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
+    use landfall_model::project::ProjectRole;
+
     use super::*;
 
     fn allows(policy: &Policy, subject: &str, resource: &str, action: &str, object: &str) -> bool {
@@ -211,6 +243,32 @@ mod tests {
             Policy::read("p, ann, applications, get, */*\nx\ng, a\np, ann, a, b, c, maybe", "", MatchMode::Glob);
         assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [1, 2, 3, 4]);
         assert!(!allows(&policy, "ann", "applications", "get", "team/shop"));
+    }
+
+    #[test]
+    fn the_roles_of_a_project_stay_inside_it() {
+        let role = |policies: &[&str]| ProjectRole {
+            name: "deploy".into(),
+            policies: policies.iter().map(|policy| (*policy).to_owned()).collect(),
+            groups: vec!["devs".into()],
+            ..ProjectRole::default()
+        };
+        let spec = ProjectSpec {
+            roles: vec![role(&[
+                "p, proj:team:deploy, applications, sync, team/*, allow",
+                "p, proj:team:deploy, applications, sync, other/*, allow",
+                "p, role:admin, applications, sync, team/*, allow",
+            ])],
+            ..ProjectSpec::default()
+        };
+        let (mut policy, _) = Policy::read("", "", MatchMode::Glob);
+        assert_eq!(policy.add_project("team", &spec).len(), 2);
+        let groups = ["devs".to_owned()];
+        let ask = |resource, action, object| {
+            policy.allows(&Request { subject: "eve", groups: &groups, resource, action, object })
+        };
+        assert!(ask("applications", "sync", "team/shop") && ask("projects", "get", "team"));
+        assert!(!ask("applications", "sync", "other/shop") && !ask("projects", "get", "other"));
     }
 
     #[test]

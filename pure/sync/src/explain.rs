@@ -66,7 +66,8 @@ pub fn window(windows: &WindowVerdict) -> String {
     format!("blocked by sync window{until}{why}")
 }
 
-/// Says what a sync waits for. Source of the form: gitops-engine `sync_context.go` (`setRunningPhase`), which people grep.
+/// Says what a sync waits for. The reason why an object is not healthy yet is left out: it changes with every step of a
+/// rollout, and each change would be written to the application's status. Source of the form: gitops-engine `sync_context.go` (`setRunningPhase`), which people grep.
 pub fn waiting(waits: &[Waiting]) -> String {
     let Some(first) = waits.first() else { return String::new() };
     let key = &first.key;
@@ -82,7 +83,8 @@ pub fn waiting(waits: &[Waiting]) -> String {
         0 => String::new(),
         count => format!(" and {count} more {plural}"),
     };
-    let detail = if first.detail.is_empty() { String::new() } else { format!(" ({})", first.detail) };
+    let is_steady = first.until != WaitUntil::Healthy && !first.detail.is_empty();
+    let detail = if is_steady { format!(" ({})", first.detail) } else { String::new() };
     format!("waiting for {what}{more}{detail}")
 }
 

@@ -46,7 +46,7 @@ pub(super) fn decide(snapshot: &Snapshot<'_>) -> Decision {
         return Decision::Hold { why, condition: Some(ConditionType::SyncError) };
     }
     if let Some(why) = rolled_back(snapshot) {
-        return Decision::Hold { why, condition: None };
+        return Decision::Hold { why, condition: Some(ConditionType::SyncError) };
     }
     match last_attempt(snapshot) {
         Last::None => begin_full(snapshot, "it has not been synced yet".to_owned()),

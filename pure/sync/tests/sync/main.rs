@@ -1,5 +1,7 @@
-//! Whole stories over the crate's path: what is promised (`promises`), and random histories with crashes (`histories`).
+//! Whole stories over the crate's path: what is promised (`promises`), single
+//! answers (`answers`), and random histories with crashes (`histories`).
 
+mod answers;
 mod histories;
 mod promises;
 mod world;
