@@ -193,10 +193,8 @@ fn skip_string(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Res
     while let Some(character) = characters.next() {
         match character {
             '"' => return Ok(()),
-            '\\' => {
-                if characters.next() == Some('(') {
-                    return Err("string interpolation is not allowed in ignore rules".to_owned());
-                }
+            '\\' if characters.next() == Some('(') => {
+                return Err("string interpolation is not allowed in ignore rules".to_owned());
             }
             _ => {}
         }

@@ -3,7 +3,11 @@
 //! Needs Go for `dev/smd-oracle`. `LANDFALL_SEED` and `LANDFALL_CASES` choose what is run; `LANDFALL_RECORD=1` writes the answers to
 //! `conformance/structured-merge/recorded.jsonl`, which the other test replays without Go.
 
-#![expect(clippy::disallowed_methods, reason = "a test that runs another program and reads files")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test that runs another program and says what it did"
+)]
 
 #[expect(unreachable_pub, reason = "modules of a test")]
 mod support;

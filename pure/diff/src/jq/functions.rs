@@ -125,7 +125,7 @@ fn with_argument() -> Vec<Native> {
         ("index", v(1), |cv| unary(cv, index)),
         ("getpath", v(1), |cv| {
             unary(cv, |value, path| match path {
-                Val::List(parts) => parts.iter().try_fold(value, |value, part| jaq_core::ValT::index(value, part)),
+                Val::List(parts) => parts.iter().try_fold(value, jaq_core::ValT::index),
                 other => Err(mistyped(other, "array")),
             })
         }),
@@ -254,6 +254,6 @@ fn matches(whole: Val, pattern: Val, flags: Val) -> ValR<Val> {
         .dot_matches_new_line(flags.contains('s'))
         .size_limit(PATTERN_BYTES_MAX)
         .build()
-        .map_err(|failure| Error::str(failure))?;
+        .map_err(Error::str)?;
     Ok(Val::Bool(pattern.is_match(&whole)))
 }

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    DELETE_FROM, Elements, Fields, PATCH, RETAIN_KEYS, SET_ORDER, StrategicError, elements, index_of, is_delete, key_of,
-    strategy, weave,
+    DELETE_FROM, Elements, Fields, PATCH, RETAIN_KEYS, SET_ORDER, StrategicError, elements, index_of, is_delete,
+    key_of, strategy, weave,
 };
 use crate::schema::Schema;
 use crate::value::{describe, equal};
