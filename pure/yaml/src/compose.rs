@@ -16,7 +16,7 @@ pub(crate) fn documents(text: &str, resolver: Resolver, limits: &Limits) -> Resu
     let mut root = None;
     let mut nodes = 0;
     loop {
-        let Placed { event, start, end } = parser.next()?;
+        let Placed { event, start, content, end } = parser.next()?;
         nodes += 1;
         if nodes > limits.nodes_max {
             return Err(start.error(format!("the text has more than {} nodes", limits.nodes_max)));
@@ -36,12 +36,12 @@ pub(crate) fn documents(text: &str, resolver: Resolver, limits: &Limits) -> Resu
                 continue;
             }
             Event::SequenceStart { properties, style } => {
-                open.push(node(Kind::Sequence, properties, style, String::new(), start, end));
+                open.push(node(Kind::Sequence, properties, style, String::new(), [start, content, end]));
                 check_depth(&open, limits, start)?;
                 continue;
             }
             Event::MappingStart { properties, style } => {
-                open.push(node(Kind::Mapping, properties, style, String::new(), start, end));
+                open.push(node(Kind::Mapping, properties, style, String::new(), [start, content, end]));
                 check_depth(&open, limits, start)?;
                 continue;
             }
@@ -55,10 +55,10 @@ pub(crate) fn documents(text: &str, resolver: Resolver, limits: &Limits) -> Resu
                 closed
             }
             Event::Alias { name } => {
-                node(Kind::Alias, Properties::default(), Style::Plain, name.to_owned(), start, end)
+                node(Kind::Alias, Properties::default(), Style::Plain, name.to_owned(), [start, content, end])
             }
             Event::Scalar { properties, value, style } => {
-                node(Kind::Scalar, properties, style, value.into_owned(), start, end)
+                node(Kind::Scalar, properties, style, value.into_owned(), [start, content, end])
             }
         };
         match open.last_mut() {
@@ -75,7 +75,8 @@ fn check_depth(open: &[Node], limits: &Limits, start: Mark) -> Result<(), Error>
     Ok(())
 }
 
-fn node(kind: Kind, properties: Properties<'_>, style: Style, value: String, start: Mark, end: Mark) -> Node {
+fn node(kind: Kind, properties: Properties<'_>, style: Style, value: String, marks: [Mark; 3]) -> Node {
+    let [start, content, end] = marks;
     Node {
         kind,
         tag: properties.tag.unwrap_or_default(),
@@ -83,6 +84,7 @@ fn node(kind: Kind, properties: Properties<'_>, style: Style, value: String, sta
         value,
         anchor: properties.anchor.map(Cow::into_owned),
         position: position(start),
+        content: position(content),
         end: position(end),
         children: Vec::new(),
     }
@@ -129,7 +131,7 @@ pub(crate) fn to_json(root: &Node, resolver: Resolver, limits: &Limits) -> Resul
             }
         };
         let start = mark(node.position);
-        builder.take(Placed { event, start, end: start })?;
+        builder.take(Placed::new(event, start, start))?;
     }
     Ok(builder.finish())
 }

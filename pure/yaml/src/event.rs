@@ -33,7 +33,16 @@ pub(crate) struct Properties<'a> {
 pub(crate) struct Placed<'a> {
     pub(crate) event: Event<'a>,
     pub(crate) start: Mark,
+    /// Where the node begins behind its anchor and tag.
+    pub(crate) content: Mark,
     pub(crate) end: Mark,
+}
+
+impl<'a> Placed<'a> {
+    /// Places an event that has nothing before its content.
+    pub(crate) fn new(event: Event<'a>, start: Mark, end: Mark) -> Self {
+        Self { event, start, content: start, end }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +131,7 @@ impl<'a> Parser<'a> {
             }
             State::End => {
                 let mark = self.scanner.peek()?.start;
-                Ok(Placed { event: Event::StreamEnd, start: mark, end: mark })
+                Ok(Placed::new(Event::StreamEnd, mark, mark))
             }
         }
     }
@@ -137,7 +146,7 @@ impl<'a> Parser<'a> {
         match self.scanner.peek()?.token {
             Token::StreamEnd => {
                 self.state = State::End;
-                Ok(Placed { event: Event::StreamEnd, start, end: start })
+                Ok(Placed::new(Event::StreamEnd, start, start))
             }
             Token::VersionDirective { .. } | Token::TagDirective { .. } | Token::DocumentStart => {
                 self.directives()?;
@@ -148,14 +157,14 @@ impl<'a> Parser<'a> {
                 let end = self.scanner.take().end;
                 self.states.push(State::DocumentEnd);
                 self.state = State::DocumentContent;
-                Ok(Placed { event: Event::DocumentStart { is_explicit: true }, start, end })
+                Ok(Placed::new(Event::DocumentStart { is_explicit: true }, start, end))
             }
             _ if position == Position::Later => Err(start.error("did not find expected <document start>")),
             _ => {
                 self.directives()?;
                 self.states.push(State::DocumentEnd);
                 self.state = State::BlockNode;
-                Ok(Placed { event: Event::DocumentStart { is_explicit: false }, start, end: start })
+                Ok(Placed::new(Event::DocumentStart { is_explicit: false }, start, start))
             }
         }
     }
@@ -216,7 +225,7 @@ impl<'a> Parser<'a> {
         }
         self.tag_directives.clear();
         self.state = State::DocumentStart(Position::Later);
-        Ok(Placed { event: Event::DocumentEnd, start, end })
+        Ok(Placed::new(Event::DocumentEnd, start, end))
     }
 
     fn pop_state(&mut self) -> State {
@@ -226,14 +235,14 @@ impl<'a> Parser<'a> {
     fn empty_scalar(&mut self, state: State, mark: Mark) -> Placed<'a> {
         self.state = state;
         let event = Event::Scalar { properties: Properties::default(), value: Cow::Borrowed(""), style: Style::Plain };
-        Placed { event, start: mark, end: mark }
+        Placed::new(event, mark, mark)
     }
 
     /// Ends the current collection with the token at hand.
     fn collection_end(&mut self, event: Event<'a>) -> Placed<'a> {
         self.state = self.pop_state();
         let taken = self.scanner.take();
-        Placed { event, start: taken.start, end: taken.end }
+        Placed::new(event, taken.start, taken.end)
     }
 
     /// Parses a node, after which `then` goes on.
@@ -247,11 +256,11 @@ impl<'a> Parser<'a> {
         if let Token::Alias(name) = self.scanner.peek()?.token {
             self.state = self.pop_state();
             let end = self.scanner.take().end;
-            return Ok(Placed { event: Event::Alias { name }, start, end });
+            return Ok(Placed::new(Event::Alias { name }, start, end));
         }
         let (properties, properties_end) = self.properties(start)?;
         let next = self.scanner.peek()?;
-        let end = next.end;
+        let (content, end) = (next.start, next.end);
         let event = match &next.token {
             Token::BlockEntry if context == Context::BlockOrIndentless => {
                 self.state = State::IndentlessSequenceEntry;
@@ -283,11 +292,11 @@ impl<'a> Parser<'a> {
             _ if properties != Properties::default() => {
                 self.state = self.pop_state();
                 let event = Event::Scalar { properties, value: Cow::Borrowed(""), style: Style::Plain };
-                return Ok(Placed { event, start, end: properties_end });
+                return Ok(Placed { event, start, content: properties_end, end: properties_end });
             }
             _ => return Err(next.start.error("did not find expected node content")),
         };
-        Ok(Placed { event, start, end })
+        Ok(Placed { event, start, content, end })
     }
 
     /// Parses an anchor and a tag, in either order. Returns where they end.
@@ -345,7 +354,7 @@ impl<'a> Parser<'a> {
         }
         self.state = self.pop_state();
         let mark = self.scanner.peek()?.start;
-        Ok(Placed { event: Event::SequenceEnd, start: mark, end: mark })
+        Ok(Placed::new(Event::SequenceEnd, mark, mark))
     }
 
     fn block_mapping_key(&mut self, position: Position) -> Result<Placed<'a>, Error> {
@@ -387,7 +396,7 @@ impl<'a> Parser<'a> {
                 self.state = State::FlowPairKey;
                 let taken = self.scanner.take();
                 let event = Event::MappingStart { properties: Properties::default(), style: Style::Flow };
-                Ok(Placed { event, start: taken.start, end: taken.end })
+                Ok(Placed::new(event, taken.start, taken.end))
             }
             _ => self.node_then(State::FlowSequenceEntry(Position::Later), Context::Flow),
         }
@@ -436,7 +445,7 @@ impl<'a> Parser<'a> {
     fn flow_pair_end(&mut self) -> Result<Placed<'a>, Error> {
         self.state = State::FlowSequenceEntry(Position::Later);
         let mark = self.scanner.peek()?.start;
-        Ok(Placed { event: Event::MappingEnd, start: mark, end: mark })
+        Ok(Placed::new(Event::MappingEnd, mark, mark))
     }
 
     fn flow_mapping_key(&mut self, position: Position) -> Result<Placed<'a>, Error> {

@@ -2,7 +2,7 @@
 //!
 //! Reading: [`parse`] gives documents as trees with positions, [`read`] and [`read_one`] give JSON values. The
 //! [`Resolver`] decides what plain scalars mean. Writing: [`write`] prints a JSON value as `kubectl`, Helm's `toYaml`
-//! and kustomize do. [`json`] and [`go_number`] print JSON and floats as Go does.
+//! and kustomize do. Changing: [`edit`] changes values and leaves the rest of a text as it was. [`json`] and [`go_number`] print JSON and floats as Go does.
 //!
 //! ```text
 //! bytes -> source -> text -> scan -> tokens -> event -> events -+-> compose -> Node trees with positions
@@ -10,6 +10,7 @@
 //! ```
 
 mod compose;
+pub mod edit;
 mod emit;
 mod error;
 mod event;

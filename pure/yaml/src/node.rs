@@ -72,6 +72,8 @@ pub struct Node {
     pub anchor: Option<String>,
     /// Where it starts, its tag and anchor included.
     pub position: Position,
+    /// Where it begins behind its tag and anchor; the same as `position` if it has none.
+    pub content: Position,
     /// Where it ends: the first place that does not belong to it.
     pub end: Position,
     /// Items, or keys and values in turn.

@@ -35,6 +35,26 @@ pub(crate) fn print(value: &Value, generation: Generation) -> String {
     emitter.text
 }
 
+/// Prints a text in one line in the wanted style if it can carry the text, else in double quotes or, for a text that is
+/// plain everywhere else, in single quotes. Block styles become double quotes.
+pub(crate) fn scalar_with_style(text: &str, style: Style, in_flow: bool) -> String {
+    let mut emitter = Emitter::new(Generation::New);
+    let analysis = emitter.analyze(text);
+    let stays_text = emitter.may_be_plain(text) && is_text_when_plain(Resolver::Kubernetes, text) && text != "<<";
+    let plain = if in_flow { analysis.plain_in_flow } else { analysis.plain_in_block };
+    match style {
+        Style::Plain | Style::Block | Style::Flow if plain && stays_text => return text.to_owned(),
+        Style::Plain | Style::Block | Style::Flow if stays_text && analysis.single_quoted && !analysis.is_multiline => {
+            emitter.single_quoted(text, 0, false);
+        }
+        Style::SingleQuoted if analysis.single_quoted && !analysis.is_multiline => {
+            emitter.single_quoted(text, 0, false)
+        }
+        _ => emitter.double_quoted(text, 0, false),
+    }
+    emitter.text
+}
+
 /// Says where a node stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
