@@ -145,7 +145,7 @@ fn what_was_taken_out_of_git_is_a_difference() {
         difference.fields.iter().map(|field| (field.path.as_str(), field.reason)).collect();
     assert_eq!(
         paths,
-        [(".metadata.labels.app", Reason::Extra), (".spec.template.spec.containers[name=\"web\"].env", Reason::Extra)],
+        [(".metadata.labels", Reason::Extra), (".spec.template.spec.containers[name=\"web\"].env", Reason::Extra)],
     );
 }
 
