@@ -180,6 +180,23 @@ fn endless_nesting_ends_in_an_error() {
 }
 
 #[test]
+fn the_deepest_allowed_values_fit_into_a_small_stack() {
+    let work = || {
+        for (open, close) in [("[", "]"), ("{a: ", "}")] {
+            let text = format!("{}x{}", open.repeat(990), close.repeat(990));
+            let value = read_one(text.as_bytes(), Resolver::Kubernetes).unwrap();
+            let written = write(&value);
+            assert_eq!(read_one(written.as_bytes(), Resolver::Kubernetes).unwrap(), value);
+            assert!(landfall_yaml::json::encode(&value).len() > 990);
+            assert!(write_pretty(&value).len() > 990);
+            let documents = parse(text.as_bytes(), Resolver::Kubernetes, &Limits::default()).unwrap();
+            assert_eq!(documents[0].clone().to_json().unwrap(), value);
+        }
+    };
+    std::thread::Builder::new().stack_size(1 << 20).spawn(work).unwrap().join().unwrap();
+}
+
+#[test]
 fn limits_are_kept() {
     let limits = Limits { nodes_max: 3, ..Limits::default() };
     assert!(read_with(b"[a, b]", Resolver::Kubernetes, &limits).is_ok());
