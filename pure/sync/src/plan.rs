@@ -19,6 +19,7 @@
 mod advance;
 mod ending;
 mod record;
+mod steps;
 
 pub use record::{record, reflect};
 

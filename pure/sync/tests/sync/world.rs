@@ -85,6 +85,22 @@ pub(crate) fn hook(object: Value, phases: &str) -> Value {
     annotated(object, &[("argocd.argoproj.io/hook", phases)])
 }
 
+pub(crate) fn automated() -> Value {
+    json!({"automated": {"prune": true, "selfHeal": true}})
+}
+
+pub(crate) fn manual_sync(prune: bool) -> Value {
+    json!({"sync": {"prune": prune}, "initiatedBy": {"username": "ann"}})
+}
+
+/// The objects applied or run, in order, by name.
+pub(crate) fn applied(world: &World) -> Vec<&str> {
+    let is_change = |line: &&String| {
+        line.starts_with("apply") || line.starts_with("run hook") || line.starts_with("create namespace")
+    };
+    world.journal.iter().filter(is_change).map(|line| line.rsplit(['/', ' ']).next().expect("a name")).collect()
+}
+
 impl World {
     /// Makes a world with one commit `r1` and an application `shop` of `spec`'s sync policy.
     pub(crate) fn new(sync_policy: Value, objects: Vec<Value>) -> Self {
