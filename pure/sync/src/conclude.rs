@@ -36,7 +36,8 @@ pub struct ConcludeRequest<'a> {
     pub source_types: &'a [String],
     /// What stops a sync, and other conditions that the comparison does not have. Times are not set.
     pub errors: &'a [Condition],
-    /// Where the operation stands after the pass, before [`retry::settle`]; `None` if there was never one.
+    /// Where the operation stands after the pass, before [`retry::settle`]; `None` if there was never one. When the
+    /// decision is to finish, it is told from the application and this does not count.
     pub state: Option<&'a OperationState>,
     /// The namespace the controller runs in.
     pub controller_namespace: &'a str,
@@ -73,7 +74,7 @@ pub struct Verdict {
 /// Concludes. Total.
 pub fn conclude(request: &ConcludeRequest<'_>) -> Verdict {
     let before = &request.application.status;
-    let asked = waiting_to_begin(request);
+    let asked = waiting_to_begin(request).or_else(|| finished(request));
     let state = asked.or_else(|| request.state.cloned()).map(|state| match request.decision {
         Decision::GiveUp { why } => given_up(state, why, request.now),
         Decision::Wait { why, .. } if !state.phase.is_completed() && retry::next_try(&state).is_none() => {
@@ -114,6 +115,13 @@ fn waiting_to_begin(request: &ConcludeRequest<'_>) -> Option<OperationState> {
     let is_new = request.state.is_none_or(|state| state.phase.is_completed());
     let waits = matches!(request.decision, Decision::Wait { .. }) && request.application.operation.is_some() && is_new;
     waits.then(|| start::pending(request.application, request.now))
+}
+
+/// An operation that cannot be carried out ends, be it the one that runs or one that was asked for: never the one that had
+/// ended before.
+fn finished(request: &ConcludeRequest<'_>) -> Option<OperationState> {
+    let Decision::Finish { phase, message } = request.decision else { return None };
+    Some(start::finish(request.application, *phase, message, request.now))
 }
 
 /// Ends an operation for good, whatever its retry rules say.

@@ -10,8 +10,7 @@ use crate::read::{Condition, condition, conditions, degraded, progressing};
 pub(super) const KIND: Kind = Kind {
     group: "autoscaling",
     kind: "HorizontalPodAutoscaler",
-    rule: "The first condition that says something decides: Degraded when scale or metrics cannot be read, Healthy when \
-           able to scale or at a limit; otherwise Progressing.",
+    rule: "Degraded when scale or metrics cannot be read, Healthy when able to scale or at a limit, otherwise Progressing.",
     assess,
 };
 
@@ -48,17 +47,20 @@ fn assess(live: &Value) -> Health {
 }
 
 fn judge<'a>(conditions: impl Iterator<Item = Condition<'a>>) -> Health {
-    for condition in conditions {
-        let is_failure =
-            FAILURES.iter().any(|(kind, reasons)| *kind == condition.kind && reasons.contains(&condition.reason));
-        if is_failure {
-            return degraded(condition.words());
-        }
-        if matches!(condition.kind, "AbleToScale" | "ScalingLimited") && condition.is_true() {
-            return Health::of(HealthStatus::Healthy, condition.message);
-        }
+    let conditions: Vec<Condition<'a>> = conditions.collect();
+    // Being able to scale is listed first and says nothing about metrics, so failures are looked for in all of them.
+    let is_failure = |condition: &&Condition<'_>| {
+        FAILURES.iter().any(|(kind, reasons)| *kind == condition.kind && reasons.contains(&condition.reason))
+    };
+    if let Some(failure) = conditions.iter().find(is_failure) {
+        return degraded(failure.words());
     }
-    progressing("waits for the first scaling decision")
+    let is_working =
+        |condition: &&Condition<'_>| matches!(condition.kind, "AbleToScale" | "ScalingLimited") && condition.is_true();
+    match conditions.iter().find(is_working) {
+        Some(condition) => Health::of(HealthStatus::Healthy, condition.message),
+        None => progressing("waits for the first scaling decision"),
+    }
 }
 
 #[cfg(test)]
@@ -67,7 +69,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_autoscaler_is_judged_by_its_first_telling_condition() {
+    fn an_autoscaler_is_degraded_when_it_cannot_read_scale_or_metrics() {
         let with = |kind: &str, status: &str, reason: &str| json!({"status": {"conditions": [{"type": kind, "status": status, "reason": reason, "message": "words"}]}});
         crate::read::check(
             "autoscaling/v2",
@@ -79,6 +81,12 @@ mod tests {
                 (with("ScalingActive", "False", "FailedGetResourceMetric"), Degraded, "words"),
                 (with("ScalingActive", "False", "ScalingDisabled"), Progressing, ""),
                 (with("ScalingLimited", "True", "TooManyReplicas"), Healthy, ""),
+                (
+                    json!({"status": {"conditions": [{"type": "AbleToScale", "status": "True"},
+                {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": "no metrics"}]}}),
+                    Degraded,
+                    "no metrics",
+                ),
             ],
         );
         let v1 = |text: &str| json!({"metadata": {"annotations": {super::CONDITIONS_OF_V1: text}}});
