@@ -3,7 +3,7 @@
 //! Two spaces, lists not indented, no folding, quotes kept where the node has them. The final output of a build is not
 //! written here but by `landfall_yaml::write`. Source: go.yaml.in/yaml v3.0.4 with compact lists.
 
-use super::resolve::{Resolved, resolve};
+use super::resolve::resolve;
 use super::{Arena, Kind, NodeId, Style, Tag};
 
 /// What the writer may do with a text.
@@ -128,7 +128,7 @@ pub(crate) fn plain_or_quoted(text: &str) -> Style {
 
 /// A scalar alone, as the reference prints it before it matches a pattern against it, without the final line break.
 pub(crate) fn scalar_text(arena: &Arena, id: NodeId) -> String {
-    let mut writer = Writer { arena, text: String::new() };
+    let mut writer = Writer { arena, text: String::new(), before: &|_| None, behind: &|_| None };
     writer.node(id, 0, Place::Top);
     writer.text.trim().to_owned()
 }
@@ -153,9 +153,15 @@ pub(crate) fn flow_text(arena: &Arena, id: NodeId) -> String {
     }
 }
 
-/// A tree as YAML in block style, with a final line break.
-pub(crate) fn block_text(arena: &Arena, id: NodeId) -> String {
-    let mut writer = Writer { arena, text: String::new() };
+/// A tree as YAML in block style, with a final line break. `before` and `behind` give the comments of nodes: whole lines
+/// before keys and elements, and one behind a scalar.
+pub(crate) fn block_text_with<'c>(
+    arena: &Arena,
+    id: NodeId,
+    before: &dyn Fn(NodeId) -> Option<&'c [String]>,
+    behind: &dyn Fn(NodeId) -> Option<&'c str>,
+) -> String {
+    let mut writer = Writer { arena, text: String::new(), before, behind };
     writer.node(id, 0, Place::Top);
     if !writer.text.ends_with('\n') {
         writer.text.push('\n');
@@ -173,12 +179,14 @@ enum Place {
     FlowKey,
 }
 
-struct Writer<'a> {
+struct Writer<'a, 'c> {
     arena: &'a Arena,
     text: String,
+    before: &'a dyn Fn(NodeId) -> Option<&'c [String]>,
+    behind: &'a dyn Fn(NodeId) -> Option<&'c str>,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn node(&mut self, id: NodeId, indent: usize, place: Place) {
         let node = self.arena.get(id);
         match node.kind {
@@ -201,14 +209,30 @@ impl Writer<'_> {
         self.text.extend(std::iter::repeat_n(' ', indent));
     }
 
+    fn comments(&mut self, id: NodeId, indent: usize) {
+        for line in (self.before)(id).unwrap_or_default() {
+            self.text.push_str(line);
+            self.line(indent);
+        }
+    }
+
     fn sequence(&mut self, id: NodeId, indent: usize, place: Place) {
         let content = self.arena.get(id).content.clone();
         for (at, item) in content.iter().enumerate() {
             if at > 0 || matches!(place, Place::FieldValue) {
                 self.line(indent);
             }
+            self.comments(*item, indent);
             self.text.push_str("- ");
             self.node(*item, indent + 2, Place::Item);
+            self.comment_behind(*item);
+        }
+    }
+
+    fn comment_behind(&mut self, id: NodeId) {
+        if let Some(comment) = (self.behind)(id) {
+            self.text.push(' ');
+            self.text.push_str(comment);
         }
     }
 
@@ -219,6 +243,7 @@ impl Writer<'_> {
             if at > 0 || place == Place::FieldValue {
                 self.line(indent);
             }
+            self.comments(pair[0], indent);
             self.node(pair[0], indent, Place::Key);
             self.text.push(':');
             let value = self.arena.get(pair[1]);
@@ -231,6 +256,7 @@ impl Writer<'_> {
                 while self.text.ends_with(' ') {
                     self.text.pop();
                 }
+                self.comment_behind(pair[1]);
             }
         }
     }
@@ -404,7 +430,3 @@ fn tag_text(tag: &Tag) -> &str {
     }
 }
 
-/// Whether a text reads as something else than a string when it stands alone without quotes.
-pub(crate) fn reads_as_text(text: &str) -> bool {
-    resolve(text) == Resolved::Text
-}
