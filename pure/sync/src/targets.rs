@@ -206,6 +206,10 @@ pub fn prepare(request: TargetsRequest<'_>) -> Targets {
     }
 }
 
+/// What the server sets. Manifests taken out of a cluster hold it, and sent back it makes the server refuse them.
+const SERVER_FIELDS: &[&str] =
+    &["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"];
+
 struct Frame<'a> {
     destination: &'a str,
     instance: &'a str,
@@ -225,7 +229,9 @@ impl Frame<'_> {
         } else {
             metadata.insert("namespace".into(), namespace.into());
         }
-        metadata.remove("creationTimestamp");
+        for field in SERVER_FIELDS {
+            metadata.remove(*field);
+        }
         let key = ObjectKey::of(&gvk.group, &gvk.kind, namespace, object::name(object));
         // Definitions outlive applications, so they carry no mark and are never pruned.
         if !is_definition(&gvk.group_kind()) && !key.name.is_empty() {

@@ -1,13 +1,14 @@
 //! What the automatic policy says when no operation runs and none was asked for.
 
 use landfall_model::application::{Application, Automated, RetryStrategy};
+use landfall_model::key::ObjectKey;
 use landfall_model::status::{
     ConditionType, Operation, OperationInitiator, OperationPhase, OperationState, SyncOperation, SyncOperationResource,
     SyncResult, SyncStatusCode,
 };
 
 use super::{Decision, Snapshot};
-use crate::compare::{Compared, Difference};
+use crate::compare::{Compared, Difference, Entry};
 use crate::retry::{AUTOMATIC_LIMIT, HEAL_QUIET_S, heal_wait_s, later};
 use crate::start::Start;
 use crate::{explain, rollback, start};
@@ -129,10 +130,19 @@ fn heal(snapshot: &Snapshot<'_>, compared: &Compared, policy: &Automated, last: 
     if !snapshot.windows.automatic_allowed {
         return Decision::Wait { until: snapshot.windows.changes_at, why: explain::window(snapshot.windows) };
     }
-    let differing: Vec<&crate::compare::Entry> = compared
+    // What another application took is given back by neither side's healing, or they would take it from each other for
+    // ever; the next commit, or a person, decides.
+    let is_shared = |key: &ObjectKey| compared.shared.iter().any(|(shared, _)| shared == key);
+    let differing: Vec<&Entry> = compared
         .out_of_sync()
         .filter(|entry| policy.prune == Some(true) || entry.difference != Difference::Extra)
+        .filter(|entry| !is_shared(&entry.key))
         .collect();
+    if differing.is_empty() {
+        let others = explain::names(compared.shared.iter().map(|(key, _)| key));
+        let why = format!("only what other applications have too differs: {others}; remove it from one of them");
+        return Decision::Nothing { why };
+    }
     let why = format!("changed in the cluster: {}", explain::names(differing.iter().map(|entry| &entry.key)));
     let mut start = full(snapshot, why);
     if let Some(sync) = &mut start.operation.sync {

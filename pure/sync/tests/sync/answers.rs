@@ -83,6 +83,18 @@ fn namespaces_are_set_stripped_or_kept_and_tracking_is_stamped() {
 }
 
 #[test]
+fn what_the_server_sets_is_not_sent_back() {
+    let mut exported = config("a", "1");
+    for field in ["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"] {
+        exported["metadata"][field] = json!("x");
+    }
+    let targets = targets_of(vec![vec![exported]]);
+    let names: Vec<&str> =
+        targets.objects[0].object["metadata"].as_object().expect("metadata").keys().map(String::as_str).collect();
+    assert_eq!(names.len(), 3, "annotations, name and namespace: {names:?}");
+}
+
+#[test]
 fn the_later_source_wins_and_problems_stay_with_their_object() {
     let targets = targets_of(vec![
         vec![config("a", "first"), config("forbidden", "1")],

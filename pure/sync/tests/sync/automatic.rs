@@ -165,3 +165,41 @@ fn a_newer_commit_never_cuts_a_running_hook_off() {
     assert_eq!(world.state().sync_result.as_ref().expect("a result").revision, "r1");
     assert_eq!(world.journal.len(), 1);
 }
+
+#[test]
+fn two_applications_with_one_object_do_not_take_it_from_each_other_for_ever() {
+    let mut world = World::new(automated(), vec![config("a", "1"), config("b", "1")]);
+    world.run();
+    let other = |world: &mut World| {
+        let taken = world.cluster.values_mut().find(|found| found["metadata"]["name"] == "a").expect("there");
+        taken["data"]["value"] = json!("theirs");
+        taken["metadata"]["annotations"][TRACKING_ID] = json!("other:/ConfigMap:shop/a");
+    };
+    other(&mut world);
+    let journal = world.journal.len();
+    for _ in 0..3 {
+        world.now += 1_000;
+        world.run();
+    }
+    assert_eq!(world.journal.len(), journal, "healing leaves it");
+    assert_eq!(world.sync_status(), SyncStatusCode::OutOfSync);
+    assert!(
+        world.conditions().iter().any(|text| text.starts_with("SharedResourceWarning")),
+        "{:?}",
+        world.conditions()
+    );
+    world
+        .cluster
+        .values_mut()
+        .filter(|found| found["metadata"]["name"] == "b")
+        .for_each(|found| found["data"]["value"] = json!("by hand"));
+    world.run();
+    assert_eq!(
+        world.find("ConfigMap", "b").expect("there")["data"]["value"],
+        "1",
+        "other objects are healed all the same"
+    );
+    world.commit("r2", vec![config("a", "2"), config("b", "1")]);
+    world.run();
+    assert_eq!(world.find("ConfigMap", "a").expect("there")["data"]["value"], "2", "a commit takes it");
+}
