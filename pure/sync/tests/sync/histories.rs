@@ -8,12 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use landfall_model::annotations::HOOK_DELETE_POLICY;
 use landfall_model::key::ObjectKey;
 use landfall_model::status::{OperationPhase, SyncStatusCode};
+use landfall_model::window::WindowVerdict;
 use landfall_sync::live::ATTEMPT;
+use landfall_sync::rollback::{self, RollbackRequest};
 use serde_json::{Value, json};
 
 use crate::world::{Crash, World, annotated, config, deployment, hook, in_wave, job};
 
-const SEEDS: std::ops::Range<u64> = 0..100;
+const SEEDS: std::ops::Range<u64> = 0..80;
 
 /// A small generator of numbers, the same everywhere (splitmix64).
 struct Dice(u64);
@@ -102,7 +104,7 @@ fn story(seed: u64) {
     let first = commit(&mut dice);
     let mut world = World::new(policy, first);
     for step in 0..40 {
-        match dice.roll(10) {
+        match dice.roll(14) {
             0 => {
                 let objects = commit(&mut dice);
                 world.commit(&format!("r{seed}-{step}"), objects);
@@ -126,6 +128,35 @@ fn story(seed: u64) {
             5 => world.now += dice.roll(400) as i64,
             6 => world.effects_left = Some(dice.roll(6) as usize),
             7 => world.settle(),
+            8 if world.application.operation.is_none() => {
+                world.ask(json!({"sync": {"prune": dice.is(2), "dryRun": dice.is(3),
+                "resources": if dice.is(3) { json!([{"kind": "ConfigMap", "name": "a"}]) } else { json!([]) }},
+                "retry": {"limit": dice.roll(2)}}))
+            }
+            9 => {
+                let state = world.application.status.operation_state.as_mut();
+                if let Some(state) = state.filter(|state| state.phase == OperationPhase::Running) {
+                    state.phase = OperationPhase::Terminating;
+                }
+            }
+            10 => {
+                let request =
+                    RollbackRequest { username: "ann".into(), prune: dice.is(2), ..RollbackRequest::default() };
+                if let (None, Ok(operation)) =
+                    (&world.application.operation, rollback::operation(&world.application, &request))
+                {
+                    world.application.operation = Some(operation);
+                }
+            }
+            11 => {
+                let is_open = dice.is(2);
+                world.windows = WindowVerdict {
+                    automatic_allowed: is_open,
+                    manual_allowed: dice.is(2) || is_open,
+                    why: "a window".into(),
+                    ..WindowVerdict::open()
+                };
+            }
             _ => {
                 let _: Result<_, Crash> = world.pass();
                 world.effects_left = None;
@@ -135,6 +166,7 @@ fn story(seed: u64) {
     // Then it is quiet: nobody refuses, nobody edits, and a last commit ends what is held.
     world.refused.clear();
     world.effects_left = None;
+    world.windows = WindowVerdict::open();
     let last = commit(&mut dice);
     world.commit("last", last);
     for _ in 0..12 {
