@@ -1,8 +1,9 @@
 //! One render: a chart and a request in, manifests, hooks, definitions and notes out.
 
+use std::sync::Arc;
+
 use landfall_gotemplate::context::{Host, Limits, Options};
 use landfall_gotemplate::value::Value as TemplateValue;
-use landfall_yaml::Resolver;
 use serde_json::{Map, Value};
 
 use crate::capabilities::Capabilities;
@@ -83,8 +84,8 @@ pub struct Definitions {
     pub path: String,
     /// What it holds, as it is.
     pub text: String,
-    /// The objects in it.
-    pub objects: Vec<Value>,
+    /// The objects in it. Read once per chart and shared by its renders.
+    pub objects: Arc<Vec<Value>>,
 }
 
 /// An object of the output with where it comes from.
@@ -184,11 +185,14 @@ pub fn render(chart: &Chart, request: &Request, host: &mut dyn Host) -> Result<R
     let mut family = Family::new(chart, profile)?;
     let mut warnings = Vec::new();
     family.settle(&given, &mut warnings).map_err(|error| error.in_chart(root))?;
-    // What the first pass had to say the second says again.
-    warnings.retain(|warning| !warning.contains("able"));
     let values = coalesce::coalesce(&family, family.root(), &given, Nulls::Remove, &mut warnings)
         .map_err(|error| error.in_chart(root))?;
-    rendered.warnings.append(&mut warnings);
+    // Values are laid over each other several times on the way, and complain each time.
+    for warning in warnings {
+        if !rendered.warnings.contains(&warning) {
+            rendered.warnings.push(warning);
+        }
+    }
     if !request.skip_schema_validation {
         schema::check(&family, &values)?;
     }
@@ -284,19 +288,14 @@ fn check_kube_version(chart: &Chart, capabilities: &Capabilities, profile: Profi
 }
 
 fn collect_definitions(family: &Family<'_>, member: Member, found: &mut Vec<Definitions>) -> Result<(), Error> {
-    let path = family.path(member);
-    for file in &family.chart(member).files {
-        let extension = go::extension(&file.path).to_ascii_lowercase();
-        if !file.path.starts_with("crds/") || !matches!(extension.as_str(), ".yaml" | ".yml" | ".json") {
-            continue;
-        }
-        let path = go::clean_path(&format!("{path}/{}", file.path));
-        let text = String::from_utf8_lossy(&file.content).into_owned();
-        let objects = landfall_yaml::read(format!("{text}\n").as_bytes(), Resolver::Kubernetes).map_err(|error| {
-            Error::new(ErrorKind::Manifest, format!("YAML parse error on {path}: {}", go::yaml_error(&error)))
+    let base = family.path(member);
+    for (file, objects) in family.chart(member).definitions() {
+        let path = go::clean_path(&format!("{base}/{}", file.path));
+        let objects = objects.as_ref().map_err(|reason| {
+            Error::new(ErrorKind::Manifest, format!("YAML parse error on {path}: {reason}"))
         })?;
-        let objects = objects.into_iter().filter(|object| !object.is_null()).collect();
-        found.push(Definitions { path, text, objects });
+        let text = String::from_utf8_lossy(&file.content).into_owned();
+        found.push(Definitions { path, text, objects: objects.clone() });
     }
     for child in family.children(member) {
         collect_definitions(family, child, found)?;

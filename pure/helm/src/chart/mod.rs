@@ -54,6 +54,7 @@ pub struct Chart {
     /// What loading had to say that is no error.
     pub warnings: Vec<String>,
     values_by_profile: [OnceLock<Result<Map<String, Value>, Error>>; 2],
+    definitions: OnceLock<Vec<(usize, Result<Arc<Vec<Value>>, String>)>>,
     pub(crate) compiled_schema: OnceLock<Result<crate::schema::Compiled, String>>,
     pub(crate) sets: crate::engine::SetCache,
 }
@@ -109,10 +110,30 @@ impl Chart {
         read.as_ref().map_err(Clone::clone)
     }
 
+    /// The files of `crds/` that hold manifests, with the objects in them; read once.
+    pub(crate) fn definitions(&self) -> impl Iterator<Item = (&File, &Result<Arc<Vec<Value>>, String>)> {
+        let read = self.definitions.get_or_init(|| {
+            let files = self.files.iter().enumerate().filter(|(_, file)| {
+                let extension = crate::go::extension(&file.path).to_ascii_lowercase();
+                file.path.starts_with("crds/") && matches!(extension.as_str(), ".yaml" | ".yml" | ".json")
+            });
+            files.map(|(index, file)| (index, definitions_in(&file.content))).collect()
+        });
+        read.iter().map(|(index, objects)| (&self.files[*index], objects))
+    }
+
     /// The names of declared dependencies that are not in `charts/`.
     pub fn missing_dependencies(&self) -> Vec<&str> {
         let declared = self.metadata.dependencies.iter().flatten();
         let is_missing = |name: &str| !self.subcharts.iter().any(|chart| chart.metadata.name == name);
         declared.map(|dependency| dependency.name.as_str()).filter(|name| is_missing(name)).collect()
     }
+}
+
+fn definitions_in(content: &[u8]) -> Result<Arc<Vec<Value>>, String> {
+    let terminated = [content, b"\n"].concat();
+    let mut objects = landfall_yaml::read(&terminated, landfall_yaml::Resolver::Kubernetes)
+        .map_err(|error| crate::go::yaml_error(&error))?;
+    objects.retain(|object| !object.is_null());
+    Ok(Arc::new(objects))
 }
