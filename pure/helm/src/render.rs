@@ -291,9 +291,9 @@ fn collect_definitions(family: &Family<'_>, member: Member, found: &mut Vec<Defi
     let base = family.path(member);
     for (file, objects) in family.chart(member).definitions() {
         let path = go::clean_path(&format!("{base}/{}", file.path));
-        let objects = objects.as_ref().map_err(|reason| {
-            Error::new(ErrorKind::Manifest, format!("YAML parse error on {path}: {reason}"))
-        })?;
+        let objects = objects
+            .as_ref()
+            .map_err(|reason| Error::new(ErrorKind::Manifest, format!("YAML parse error on {path}: {reason}")))?;
         let text = String::from_utf8_lossy(&file.content).into_owned();
         found.push(Definitions { path, text, objects: objects.clone() });
     }

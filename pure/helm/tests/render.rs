@@ -39,7 +39,9 @@ fn nulls_follow_the_rules_of_each_helm() {
         ("charts/sub/Chart.yaml", "{apiVersion: v2, name: sub, version: 1.0.0}"),
         ("charts/sub/values.yaml", "s: {k: 1, l: 2}\nt: 5\nu: null\nv: {w: null, z: 1}\n"),
     ]);
-    let values = |profile, given| object(&rendered(&umbrella, profile, given).unwrap(), "top/templates/dump.yaml")["values"].clone();
+    let values = |profile, given| {
+        object(&rendered(&umbrella, profile, given).unwrap(), "top/templates/dump.yaml")["values"].clone()
+    };
     // A chart's own null is kept by Helm 3 and dropped by Helm 4.
     let helm3 = values(Profile::Helm3, json!({}));
     assert_eq!(helm3["a"], json!({"x": 1, "none": null}));
@@ -72,7 +74,10 @@ fn aliases_conditions_and_tags_decide_which_charts_render() {
         ("values.yaml", "front: {port: 81}\n"),
         ("charts/web/Chart.yaml", "{apiVersion: v2, name: web, version: 1.4.0}"),
         ("charts/web/values.yaml", "port: 80\nkept: true\n"),
-        ("charts/web/templates/dump.yaml", "kind: {{ .Chart.Name }}\nport: {{ .Values.port }}\nkept: {{ .Values.kept }}\n"),
+        (
+            "charts/web/templates/dump.yaml",
+            "kind: {{ .Chart.Name }}\nport: {{ .Values.port }}\nkept: {{ .Values.kept }}\n",
+        ),
         ("charts/cache/Chart.yaml", "{apiVersion: v2, name: cache, version: 1.0.0}"),
         ("charts/cache/templates/x.yaml", "kind: Cache\n"),
         ("charts/extra/Chart.yaml", "{apiVersion: v2, name: extra, version: 1.0.0}"),
@@ -82,8 +87,11 @@ fn aliases_conditions_and_tags_decide_which_charts_render() {
         let paths = |values| -> Vec<String> {
             rendered(&umbrella, profile, values).unwrap().objects().map(|sourced| sourced.path.to_owned()).collect()
         };
-        let (front, cache, extra) =
-            ("top/charts/front/templates/dump.yaml", "top/charts/cache/templates/x.yaml", "top/charts/extra/templates/x.yaml");
+        let (front, cache, extra) = (
+            "top/charts/front/templates/dump.yaml",
+            "top/charts/cache/templates/x.yaml",
+            "top/charts/extra/templates/x.yaml",
+        );
         assert_eq!(paths(json!({})), [cache, extra, front], "{profile:?}");
         assert_eq!(paths(json!({"front": {"enabled": false}, "tags": {"stores": false}})), [extra], "{profile:?}");
         let all = rendered(&umbrella, profile, json!({})).unwrap();
@@ -106,7 +114,10 @@ fn imported_values_rank_below_the_charts_own() {
     for profile in BOTH {
         let rendered = rendered(&umbrella, profile, json!({})).unwrap();
         let values = &object(&rendered, "top/templates/dump.yaml")["values"];
-        assert_eq!((&values["own"], &values["more"], &values["here"]), (&json!("parent"), &json!(1), &json!({"too": {"a": 1}})));
+        assert_eq!(
+            (&values["own"], &values["more"], &values["here"]),
+            (&json!("parent"), &json!(1), &json!({"too": {"a": 1}}))
+        );
         assert!(rendered.warnings.iter().any(|warning| warning.contains("absent")), "{:?}", rendered.warnings);
     }
 }
@@ -120,7 +131,10 @@ fn templates_change_values_for_those_that_run_after_them() {
         ("templates/b.yaml", "{{- $_ := set .Values.m \"b\" 1 }}\n"),
         ("templates/a.yaml", DUMP),
         ("charts/sub/Chart.yaml", "{apiVersion: v2, name: sub, version: 1.0.0}"),
-        ("charts/sub/templates/x.yaml", "{{- $_ := set .Values \"n\" 2 }}{{ $_ := set .Values.global.g \"own\" 1 }}{{ $_ := set .Values.global.g.h \"shared\" 1 }}"),
+        (
+            "charts/sub/templates/x.yaml",
+            "{{- $_ := set .Values \"n\" 2 }}{{ $_ := set .Values.global.g \"own\" 1 }}{{ $_ := set .Values.global.g.h \"shared\" 1 }}",
+        ),
     ]);
     for profile in BOTH {
         let rendered = rendered(&umbrella, profile, json!({})).unwrap();
@@ -138,7 +152,10 @@ fn libraries_lend_templates_and_higher_charts_override_definitions() {
         ("templates/_own.tpl", "{{ define \"who\" }}top{{ end }}"),
         ("templates/x.yaml", "kind: {{ include \"who\" . }}\nlib: {{ include \"lib.name\" . }}\n"),
         ("charts/lib/Chart.yaml", "{apiVersion: v2, name: lib, version: 1.0.0, type: library}"),
-        ("charts/lib/templates/_lib.tpl", "{{ define \"who\" }}lib{{ end }}{{ define \"lib.name\" }}{{ .Chart.Name }}{{ end }}"),
+        (
+            "charts/lib/templates/_lib.tpl",
+            "{{ define \"who\" }}lib{{ end }}{{ define \"lib.name\" }}{{ .Chart.Name }}{{ end }}",
+        ),
         ("charts/lib/templates/ignored.yaml", "kind: Ignored"),
     ]);
     for profile in BOTH {
@@ -184,7 +201,11 @@ fn definitions_come_first_and_only_when_asked_for() {
     let rendered = render(&crds, &request, &mut NoHost).unwrap();
     let kinds: Vec<&str> = rendered.objects().filter_map(|sourced| sourced.object["kind"].as_str()).collect();
     assert_eq!(kinds, ["CustomResourceDefinition", "Second", "X"]);
-    assert!(rendered.text().starts_with("---\n# Source: top/crds/b.yaml\nkind: CustomResourceDefinition # {{ not a template }}\n"));
+    assert!(
+        rendered
+            .text()
+            .starts_with("---\n# Source: top/crds/b.yaml\nkind: CustomResourceDefinition # {{ not a template }}\n")
+    );
     let without = render(&crds, &Request::new("demo", "apps", Profile::Helm3), &mut NoHost).unwrap();
     assert_eq!(without.text(), "---\n# Source: top/templates/x.yaml\nkind: X\n");
 }
@@ -257,7 +278,10 @@ fn schemas_refuse_with_path_and_reason() {
         assert!(rendered(&strict, profile, json!({"name": "x", "port": 8080.0})).is_ok());
         let error = rendered(&strict, profile, json!({"port": "80"})).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Schema);
-        assert!(error.message.contains("top:\n- at '': missing property 'name'\n- at '/port': got string, want integer\n"), "{error}");
+        assert!(
+            error.message.contains("top:\n- at '': missing property 'name'\n- at '/port': got string, want integer\n"),
+            "{error}"
+        );
         let mut request = Request::new("demo", "apps", profile);
         request.skip_schema_validation = true;
         assert!(render(&strict, &request, &mut NoHost).is_ok());
@@ -292,7 +316,8 @@ fn what_cannot_be_rendered_is_refused_with_a_reason() {
         ("- list", ErrorKind::Manifest),
         ("{{ define \"x\" }}{{ include \"x\" . }}{{ end }}{{ include \"x\" . }}", ErrorKind::Execution),
     ] {
-        let broken = chart(&[("Chart.yaml", "{apiVersion: v2, name: a, version: 1.0.0}"), ("templates/x.yaml", template)]);
+        let broken =
+            chart(&[("Chart.yaml", "{apiVersion: v2, name: a, version: 1.0.0}"), ("templates/x.yaml", template)]);
         for profile in BOTH {
             let error = rendered(&broken, profile, json!({})).unwrap_err();
             assert!(error.message.contains("a/templates/x.yaml"), "{error}");
