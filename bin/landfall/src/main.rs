@@ -1,3 +1,43 @@
-//! One binary that takes a commit to running, verified software on Kubernetes.
+//! Landfall's one binary: settings in, the World put together, a role run until it is stopped. The only crate that names
+//! both the ports' implementations and those who use them.
 
-fn main() {}
+mod controller;
+mod logging;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Takes a commit to running, verified software on Kubernetes, keeps it there, and takes it back when it is bad.
+#[derive(Parser)]
+#[command(name = "landfall", version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Keep the Applications of a cluster as their sources have them.
+    Controller(controller::ControllerArguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // Every TLS connection uses the same cryptography; libraries that look for a default find this one.
+    let _already_set = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let result = match Arguments::parse().verb {
+        Verb::Controller(arguments) => controller::run(arguments).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::complain(&error);
+            ExitCode::from(20)
+        }
+    }
+}

@@ -1,3 +1,4 @@
 //! The clock, files, environment and signals of the machine.
 
+pub mod clock;
 pub mod directory;

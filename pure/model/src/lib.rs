@@ -5,6 +5,7 @@
 //! object       reading a Kubernetes object held as JSON
 //! application  Application: spec, operation, status, as Argo CD's users have them (argoproj.io/v1alpha1)
 //! project      AppProject
+//! crds         the custom resource definitions
 //! annotations  every annotation, label and finalizer that changes behaviour
 //! sync_options the options of an application and of one object, parsed once
 //! tracking     which application an object belongs to
@@ -20,6 +21,7 @@
 
 pub mod annotations;
 pub mod application;
+pub mod crds;
 pub mod duration;
 pub mod health;
 pub mod key;

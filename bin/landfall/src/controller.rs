@@ -1,0 +1,56 @@
+//! `landfall controller`: against the cluster in KUBECONFIG, or the one it runs in.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use landfall_flow::settings::Settings;
+
+use crate::logging::{self, LogFormat};
+use crate::world;
+
+/// Arguments of `landfall controller`.
+#[derive(Args)]
+pub(crate) struct ControllerArguments {
+    /// The namespace of Applications, AppProjects and settings.
+    #[arg(long, env = "ARGOCD_NAMESPACE", default_value = "argocd")]
+    namespace: String,
+    /// Keep Applications of all namespaces, where their project permits it.
+    #[arg(long)]
+    all_namespaces: bool,
+    /// Seconds between two looks at a repository, besides webhooks.
+    #[arg(long, default_value_t = 120)]
+    poll_seconds: u64,
+    /// How logs are written.
+    #[arg(long, value_enum, default_value = "json")]
+    log_format: LogFormat,
+}
+
+/// Runs until the process is told to stop.
+pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<()> {
+    logging::start(arguments.log_format);
+    let client = kube::Client::try_default()
+        .await
+        .context("cannot reach a cluster: set KUBECONFIG to a kubeconfig file, or run inside a cluster")?;
+    let settings = Settings {
+        namespace: arguments.namespace,
+        all_namespaces: arguments.all_namespaces,
+        poll_interval: Duration::from_secs(arguments.poll_seconds.max(1)),
+        ..Settings::default()
+    };
+    let controller = world::controller(client, settings, world::cache_directory()?);
+    tokio::select! {
+        () = controller.run() => anyhow::bail!("the controller ended by itself; its log says why"),
+        () = stopped() => Ok(()),
+    }
+}
+
+/// Returns when the process is asked to stop.
+async fn stopped() {
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("signals can be listened to");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,35 @@
+//! The World: what the controller reaches the outside through.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use landfall_flow::destinations::{IN_CLUSTER_NAME, IN_CLUSTER_SERVER, KnownCluster};
+use landfall_flow::live::LiveCluster;
+use landfall_flow::reconcile::{Controller, Parts};
+use landfall_flow::settings::Settings;
+use landfall_git::client::GitClient;
+use landfall_host::clock::SystemClock;
+use landfall_kube::KubeCluster;
+use landfall_ports::cluster::Cluster;
+
+/// Puts a controller together that manages the cluster it runs from.
+pub(crate) fn controller(client: kube::Client, settings: Settings, cache: PathBuf) -> Arc<Controller> {
+    let clock = Arc::new(SystemClock);
+    let cluster: Arc<dyn Cluster> = Arc::new(KubeCluster::of(client));
+    let git = Arc::new(GitClient::with_settings(landfall_git::settings::Settings::in_directory(cache.join("git"))));
+    let controller = Controller::of(Parts { home_cluster: cluster.clone(), git, clock: clock.clone(), settings });
+    let live = LiveCluster::of(cluster, clock, landfall_health::Rules::built_in(), controller.concern());
+    let (server, name) = (IN_CLUSTER_SERVER.to_owned(), IN_CLUSTER_NAME.to_owned());
+    controller.destinations.add(KnownCluster { server, name, live });
+    controller
+}
+
+/// The folder for what is only kept to save time: `LANDFALL_CACHE`, else below the user's cache folder.
+pub(crate) fn cache_directory() -> anyhow::Result<PathBuf> {
+    let own = std::env::var_os("LANDFALL_CACHE").map(PathBuf::from);
+    let of_user = || Some(PathBuf::from(std::env::var_os("XDG_CACHE_HOME")?).join("landfall"));
+    let of_home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/landfall"));
+    let found = own.or_else(of_user).or_else(of_home);
+    found.context("there is no folder to cache in: set LANDFALL_CACHE to one")
+}
