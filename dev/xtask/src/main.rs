@@ -1,6 +1,7 @@
 //! Chores: tidy, conformance, testbed, generated files. Run as `cargo xtask <chore>`.
 
 mod conformance;
+mod testbed;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -18,6 +19,12 @@ struct Arguments {
 enum Chore {
     /// Checks the layers, the purity of pure crates, and what every source file must carry
     Tidy,
+    /// Starts and ends a real Kubernetes control plane on loopback
+    Testbed {
+        /// What to do with it
+        #[command(subcommand)]
+        act: testbed::Act,
+    },
     /// Runs golden cases and prints what passes and where the rest first differs
     Conformance {
         /// Which engine to run
@@ -34,6 +41,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.chore {
         Chore::Tidy => tidy::run(),
+        Chore::Testbed { act } => testbed::run(&act),
         Chore::Conformance { suite, path, against } => conformance::run(suite, path.as_deref(), &against),
     };
     match outcome {
