@@ -1,8 +1,9 @@
 //! The client: one entry per repository, blocking work off the async threads, one network operation each at a time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +16,7 @@ use gix_transport::client::git::blocking_io::Connection;
 use landfall_http::Clients;
 use landfall_ports::git::{Change, ChangedPath, Commit, GitRemote};
 use landfall_repository::address::{self, Address};
-use landfall_repository::problem::{SourceError, SourceProblem};
+use landfall_repository::problem::{Fault, SourceError, SourceProblem};
 use landfall_repository::refs::{CommitId, Reference, Refs};
 use landfall_repository::repository::Repository;
 use landfall_tree::Tree;
@@ -26,6 +27,7 @@ use crate::http::HttpTransport;
 use crate::mirror::{Mirror, Place, mirror_directory};
 use crate::settings::Settings;
 use crate::ssh;
+use crate::submodules::{self, Mounted};
 use crate::tree::GitTree;
 use crate::wire::{self, Wanted};
 use crate::work::Work;
@@ -41,13 +43,22 @@ struct Inner {
     settings: Settings,
     clients: Clients,
     mirrors: Mutex<HashMap<String, Arc<Mirror>>>,
+    /// Held while a repository is opened, which is quick: two at once would make two mirrors.
+    opening: tokio::sync::Mutex<()>,
 }
 
 impl GitClient {
     /// Makes a client; nothing is opened or made yet.
     pub fn with_settings(settings: Settings) -> Self {
         let clients = Clients::with_timeouts(settings.connect_timeout, settings.idle_timeout);
-        Self { inner: Arc::new(Inner { settings, clients, mirrors: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                settings,
+                clients,
+                mirrors: Mutex::default(),
+                opening: tokio::sync::Mutex::default(),
+            }),
+        }
     }
 
     /// Counts the bytes of all mirrors on disk.
@@ -107,14 +118,61 @@ impl GitClient {
         if let Some(mirror) = self.inner.known(url) {
             return Ok(mirror);
         }
+        let _one_at_a_time = self.inner.opening.lock().await;
+        if let Some(mirror) = self.inner.known(url) {
+            return Ok(mirror);
+        }
         let key = url.to_owned();
         let open = move |inner: &Inner, _: &Work| {
             let opened = Arc::new(Mirror::open(&key, &inner.settings)?);
             let mut mirrors = inner.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
-            // Somebody may have been faster: all must share one, for its lock to mean something.
             Ok(mirrors.entry(key).or_insert(opened).clone())
         };
         self.run(url, self.inner.settings.list_timeout, open).await
+    }
+
+    /// Opens the files of a commit, and those of its submodules below it.
+    fn tree_with_submodules(
+        &self,
+        repository: Repository,
+        commit: CommitId,
+        nesting: usize,
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn Tree>, SourceError>> + Send + '_>> {
+        Box::pin(async move {
+            let large_files_wanted = repository.large_files_wanted;
+            let (of, parent) = (commit.clone(), repository.clone());
+            let open = move |mirror: &Arc<Mirror>, inner: &Inner, url: &str| {
+                let root = history::root(mirror, url, &of)?;
+                let file_bytes_max = inner.settings.file_bytes_max;
+                let tree = GitTree { mirror: mirror.clone(), root, file_bytes_max, large_files_wanted };
+                let submodules = match inner.settings.submodules_wanted {
+                    true if nesting < submodules::NESTING_MAX => submodules::listed(&tree, &parent),
+                    true | false => Vec::new(),
+                };
+                Ok((Arc::new(tree) as Arc<dyn Tree>, submodules))
+            };
+            let (tree, listed) = self.read(&repository, open).await?;
+            if listed.is_empty() {
+                return Ok(tree);
+            }
+            let mut mounts = BTreeMap::new();
+            for submodule in listed {
+                let mounted = async {
+                    let inner = submodule.repository?;
+                    self.fetch(&inner, std::slice::from_ref(&submodule.commit)).await?;
+                    self.tree_with_submodules(inner, submodule.commit, nesting + 1).await
+                };
+                let mounted = mounted.await;
+                // Calling off is not a property of the submodule, and what may pass must not be kept as it is.
+                if let Err(error) = &mounted
+                    && error.problem.fault() == Fault::Wait
+                {
+                    return Err(error.clone());
+                }
+                mounts.insert(submodule.path, mounted.map_err(|error| error.summary()));
+            }
+            Ok(Arc::new(Mounted { tree, mounts }) as Arc<dyn Tree>)
+        })
     }
 
     /// Reads from a repository that is here.
@@ -210,7 +268,12 @@ impl GitRemote for GitClient {
                 Err(error) => Err(error),
                 Ok(()) => match missing_commits.iter().find(|commit| !mirror.has_commit(commit)) {
                     Some(missing) => Err(gone(&repository.url, missing)),
-                    None => Ok(()),
+                    None => {
+                        if mirror.pack_count() > inner.settings.packs_max {
+                            mirror.compact(&inner.settings, work);
+                        }
+                        Ok(())
+                    }
                 },
             }
         };
@@ -240,13 +303,7 @@ impl GitRemote for GitClient {
     }
 
     async fn tree(&self, repository: &Repository, commit: &CommitId) -> Result<Arc<dyn Tree>, SourceError> {
-        let commit = commit.clone();
-        let open = move |mirror: &Arc<Mirror>, inner: &Inner, url: &str| {
-            let root = history::root(mirror, url, &commit)?;
-            let file_bytes_max = inner.settings.file_bytes_max;
-            Ok(Arc::new(GitTree { mirror: mirror.clone(), root, file_bytes_max }) as Arc<dyn Tree>)
-        };
-        self.read(repository, open).await
+        self.tree_with_submodules(repository.clone(), commit.clone(), 0).await
     }
 
     async fn commit(&self, repository: &Repository, commit: &CommitId) -> Result<Commit, SourceError> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gix::ObjectId;
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::settings::Settings;
 use crate::tree::Listing;
+use crate::work::Work;
 
 /// The references that keep fetched commits from being forgotten, and tell the server what we have.
 const PINS: &str = "refs/landfall/pins";
@@ -120,6 +122,33 @@ impl Mirror {
         self.with(|repository| repository.find_header(id).is_ok_and(|header| header.kind() == gix::objs::Kind::Commit))
     }
 
+    /// Counts the packs on disk.
+    pub(crate) fn pack_count(&self) -> usize {
+        let packs = fs::read_dir(self.repository.objects_dir().join("pack")).into_iter().flatten().flatten();
+        packs.filter(|file| file.path().extension().is_some_and(|end| end == "pack")).count()
+    }
+
+    /// Makes all packs one with the `git` program. Readers go on: an open pack stays readable, and whoever misses one
+    /// looks for the new one.
+    pub(crate) fn compact(&self, settings: &Settings, work: &Work) {
+        let mut command = tokio::process::Command::new(&settings.git_program);
+        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command.arg("--git-dir").arg(self.directory()).args(["repack", "-a", "-d", "--quiet"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let _entered = work.runtime.enter();
+        let outcome = command.spawn().and_then(|child| work.wait_in_all(child.wait_with_output())?);
+        match outcome {
+            Ok(output) if output.status.success() => {}
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                tracing::warn!(mirror = %self.directory().display(), error = %said.trim(), "packs stay as they are");
+            }
+            Err(error) => {
+                tracing::debug!(mirror = %self.directory().display(), %error, "packs stay as they are: no git program");
+            }
+        }
+    }
+
     /// Keeps fetched commits, so that the next fetch builds on them.
     pub(crate) fn pin<'a>(&self, commits: impl IntoIterator<Item = &'a CommitId>) -> io::Result<()> {
         let directory = self.directory().join(PINS);
@@ -189,7 +218,14 @@ fn open_mirror(url: &str, settings: &Settings) -> Result<gix::ThreadSafeReposito
     let beside = tempfile::Builder::new().prefix("new-").tempdir_in(cache).map_err(|e| unwritable(url, cache, &e))?;
     gix::ThreadSafeRepository::init(beside.path(), gix::create::Kind::Bare, gix::create::Options::default())
         .map_err(|error| SourceError::of(SourceProblem::Broken, url, format!("cannot make a mirror: {error}")))?;
-    fs::rename(beside.keep(), &directory).map_err(|error| unwritable(url, &directory, &error))?;
+    let beside = beside.keep();
+    if let Err(error) = fs::rename(&beside, &directory) {
+        fs::remove_dir_all(&beside).ok();
+        // Somebody else was faster: theirs is as good as ours.
+        if !directory.join("HEAD").exists() {
+            return Err(unwritable(url, &directory, &error));
+        }
+    }
     options().open(&directory).map_err(|error| {
         SourceError::of(SourceProblem::Broken, url, format!("cannot open the mirror just made: {error}"))
     })

@@ -21,9 +21,15 @@ pub struct Settings {
     pub pack_bytes_max: u64,
     /// The largest file that is read.
     pub file_bytes_max: u64,
+    /// Whether submodules are fetched with their repository, as Argo CD does unless told otherwise
+    /// (`reposerver.enable.git.submodule`).
+    pub submodules_wanted: bool,
+    /// How many packs a mirror may have before they are made one, if there is a `git` program: every fetch adds a pack,
+    /// and every look-up asks all of them.
+    pub packs_max: usize,
     /// The `ssh` program.
     pub ssh_program: PathBuf,
-    /// The `git` program, for pushing.
+    /// The `git` program, for pushing and for making packs one.
     pub git_program: PathBuf,
 }
 
@@ -38,6 +44,8 @@ impl Settings {
             fetch_timeout: Duration::from_secs(600),
             pack_bytes_max: 4 << 30,
             file_bytes_max: 64 << 20,
+            submodules_wanted: true,
+            packs_max: 50,
             ssh_program: "ssh".into(),
             git_program: "git".into(),
         }

@@ -56,7 +56,14 @@ pub(crate) struct GitTree {
     pub(crate) mirror: Arc<Mirror>,
     pub(crate) root: ObjectId,
     pub(crate) file_bytes_max: u64,
+    pub(crate) large_files_wanted: bool,
 }
+
+/// How the stand-in for a file in Git LFS begins. Source: git-lfs `docs/spec.md`.
+const LARGE_FILE_MARK: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
+
+/// A stand-in is shorter than this, by the same specification.
+const LARGE_FILE_MARK_BYTES_MAX: usize = 1024;
 
 impl GitTree {
     fn listing(&self, path: &str, id: ObjectId) -> Result<Arc<Listing>, TreeError> {
@@ -65,7 +72,7 @@ impl GitTree {
     }
 
     /// Walks down to `path`.
-    fn item(&self, path: &str) -> Result<Option<Item>, TreeError> {
+    pub(crate) fn item(&self, path: &str) -> Result<Option<Item>, TreeError> {
         let mut here = Item { name: String::new(), mode: Mode::Tree, id: self.root };
         for name in path.split('/').filter(|name| !name.is_empty()) {
             if here.mode != Mode::Tree {
@@ -109,7 +116,15 @@ impl Tree for GitTree {
 
     fn file(&self, path: &str) -> Result<Option<Bytes>, TreeError> {
         match self.item(path)? {
-            Some(item) if kind(item.mode) == EntryKind::File => Ok(Some(self.blob(path, item.id)?)),
+            Some(item) if kind(item.mode) == EntryKind::File => {
+                let content = self.blob(path, item.id)?;
+                let is_stand_in = content.len() < LARGE_FILE_MARK_BYTES_MAX && content.starts_with(LARGE_FILE_MARK);
+                if is_stand_in && self.large_files_wanted {
+                    let reason = "its content is in Git LFS, which Landfall does not fetch".to_owned();
+                    return Err(TreeError { path: path.to_owned(), reason });
+                }
+                Ok(Some(content))
+            }
             _ => Ok(None),
         }
     }

@@ -313,3 +313,47 @@ async fn a_damaged_mirror_is_made_again() {
     again.fetch(&repository, std::slice::from_ref(&head)).await.unwrap();
     assert!(again.tree(&repository, &head).await.is_ok());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packs_become_one_while_everything_stays_readable() {
+    let hosted = Hosted::start().await;
+    let client = client_with(|settings| settings.packs_max = 3);
+    let repository = hosted.repository();
+    let mut commits = vec![hosted.work.revision("HEAD")];
+    let mut trees = Vec::new();
+    for round in 0..6 {
+        client.client.fetch(&repository, &commits[round..]).await.unwrap();
+        trees.push(client.client.tree(&repository, &commits[round]).await.unwrap());
+        assert!(packs(client.cache.path()) <= 3, "after round {round}");
+        hosted.work.write("app/a.yaml", &format!("round: {round}\n"));
+        commits.push(hosted.push("next"));
+    }
+    for (tree, commit) in trees.iter().zip(&commits) {
+        assert!(tree.file("app/a.yaml").unwrap().is_some());
+        assert!(client.client.commit(&repository, commit).await.is_ok());
+    }
+    // A client without git goes on with the packs as they are.
+    let bare = client_with(|settings| {
+        settings.packs_max = 1;
+        settings.git_program = "/nonexistent/git".into();
+    });
+    for commit in &commits {
+        bare.client.fetch(&repository, std::slice::from_ref(commit)).await.unwrap();
+        assert!(bare.client.tree(&repository, commit).await.is_ok());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_repository_cannot_reach_folders_of_this_machine_by_a_submodule() {
+    let hosted = Hosted::start().await;
+    let secret = Work::new();
+    secret.write("secret.yaml", "secret").commit("Secret");
+    hosted.work.git(&["submodule", "--quiet", "add", &secret.url(), "stolen"]);
+    let commit = hosted.push("With a submodule");
+    let client = client();
+    let repository = hosted.repository();
+    client.client.fetch(&repository, std::slice::from_ref(&commit)).await.unwrap();
+    let tree = client.client.tree(&repository, &commit).await.unwrap();
+    assert!(tree.file("stolen/secret.yaml").unwrap_err().to_string().contains("folder of this machine"));
+    assert!(tree.file("app/a.yaml").unwrap().is_some());
+}

@@ -71,17 +71,66 @@ async fn the_files_of_a_commit_are_read_from_the_object_database() {
 }
 
 #[tokio::test]
-async fn a_submodule_is_something_without_content() {
+async fn submodules_are_mounted_where_they_belong_and_nested_ones_too() {
+    let innermost = Work::new();
+    innermost.write("deep.yaml", "deep: 1\n").commit("Innermost");
+    let inner = example();
+    inner.git(&["submodule", "--quiet", "add", &innermost.url(), "nested"]);
+    inner.commit("With a submodule");
+    let outer = Work::new();
+    outer.write("own.yaml", "own: 1\n").git(&["submodule", "--quiet", "add", &inner.url(), "vendor/inner"]);
+    let commit = outer.commit("With a submodule");
+    // A later commit of the submodule is not the one that was asked for.
+    inner.write("app/deployment.yaml", "kind: Later\n").commit("Later");
+    let client = client();
+    let tree = client.client.tree(&Repository::public(outer.url()), &commit).await.unwrap();
+    let text = |path: &str| tree.file(path).unwrap().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert_eq!(text("own.yaml").as_deref(), Some("own: 1\n"));
+    assert_eq!(text("vendor/inner/app/deployment.yaml").as_deref(), Some("kind: Deployment\n"));
+    assert_eq!(text("vendor/inner/nested/deep.yaml").as_deref(), Some("deep: 1\n"));
+    assert_eq!(tree.kind("vendor/inner").unwrap(), Some(EntryKind::Directory));
+    assert_eq!(tree.directory("vendor").unwrap().unwrap()[0].kind, EntryKind::Directory);
+    assert!(
+        landfall_tree::files_below(&*tree, "vendor").unwrap().contains(&"vendor/inner/nested/deep.yaml".to_owned())
+    );
+    assert_eq!(tree.kind("vendor/inner/absent").unwrap(), None);
+    assert!(tree.identity("vendor/inner").unwrap().is_some());
+    assert_eq!(tree.identity("vendor/inner/app").unwrap().unwrap(), inner.git(&["rev-parse", "HEAD~1:app"]).trim());
+}
+
+#[tokio::test]
+async fn a_submodule_that_cannot_be_had_is_an_error_of_its_own_paths() {
     let inner = example();
     let outer = Work::new();
-    outer.git(&["submodule", "--quiet", "add", &inner.url(), "vendored"]);
+    outer.write("own.yaml", "own: 1\n").git(&["submodule", "--quiet", "add", &inner.url(), "vendored"]);
+    outer.write(".gitmodules", "[submodule \"vendored\"]\n\tpath = vendored\n\turl = /nonexistent/repository\n");
     let commit = outer.commit("With a submodule");
     let client = client();
     let tree = client.client.tree(&Repository::public(outer.url()), &commit).await.unwrap();
+    assert!(tree.file("own.yaml").unwrap().is_some());
+    let error = tree.file("vendored/app/deployment.yaml").unwrap_err().to_string();
+    assert!(error.contains("submodule vendored") && error.contains("/nonexistent/repository"), "{error}");
+
+    let off = support::client_with(|settings| settings.submodules_wanted = false);
+    let tree = off.client.tree(&Repository::public(outer.url()), &commit).await.unwrap();
     assert_eq!(tree.kind("vendored").unwrap(), Some(EntryKind::Other));
     assert_eq!((tree.file("vendored").unwrap(), tree.directory("vendored").unwrap()), (None, None));
-    assert_eq!(tree.kind("vendored/app").unwrap(), None);
     assert!(tree.identity("vendored").unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_file_in_large_file_storage_is_an_error_where_large_files_are_wanted() {
+    let work = Work::new();
+    let stand_in = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    let commit = work.write("big.bin", stand_in).write("small.yaml", "a: 1\n").commit("Large");
+    let client = client();
+    let mut repository = Repository::public(work.url());
+    let tree = client.client.tree(&repository, &commit).await.unwrap();
+    assert_eq!(tree.file("big.bin").unwrap().unwrap(), stand_in);
+    repository.large_files_wanted = true;
+    let tree = client.client.tree(&repository, &commit).await.unwrap();
+    assert!(tree.file("big.bin").unwrap_err().to_string().contains("LFS"));
+    assert!(tree.file("small.yaml").unwrap().is_some());
 }
 
 #[tokio::test]
