@@ -6,6 +6,7 @@
 
 use crate::error::Error;
 use crate::function::Functions;
+use crate::functions::random::Generator;
 use crate::template::{File, Template, TemplateSet};
 use crate::text::Str;
 use crate::value::{Map, Value, WeakMap};
@@ -59,7 +60,8 @@ pub trait Host {
         jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC)
     }
 
-    /// Fills `bytes` with randomness; a seeded source gives reproducible renders. The default gives none (zeros).
+    /// Fills `bytes` with randomness. Asked once per render, for the seed of everything random in it: the same seed gives the
+    /// same output. The default gives zeros, so that keys and passwords are predictable: fine for tests only.
     fn fill_random(&mut self, bytes: &mut [u8]) {
         bytes.fill(0);
     }
@@ -119,6 +121,7 @@ pub struct Context<'host> {
     pub(crate) changed_maps: Vec<WeakMap>,
     pub(crate) is_nondeterministic: bool,
     pub(crate) nesting: usize,
+    generator: Option<Generator>,
 }
 
 /// How many steps pass between two looks at the host's clock.
@@ -146,6 +149,7 @@ impl<'host> Context<'host> {
             changed_maps: Vec::new(),
             is_nondeterministic: false,
             nesting: 0,
+            generator: None,
         }
     }
 
@@ -237,10 +241,19 @@ impl<'host> Context<'host> {
         self.host.now().time_zone().clone()
     }
 
-    /// Randomness from the host; marks the render as non-deterministic.
+    /// Randomness: a stream that starts from the host's seed. Marks the render as non-deterministic.
     pub fn random(&mut self, bytes: &mut [u8]) {
+        self.generator().fill(bytes);
+    }
+
+    pub(crate) fn generator(&mut self) -> &mut Generator {
         self.is_nondeterministic = true;
-        self.host.fill_random(bytes);
+        let host = &mut *self.host;
+        self.generator.get_or_insert_with(|| {
+            let mut seed = [0; 32];
+            host.fill_random(&mut seed);
+            Generator::new(seed)
+        })
     }
 
     /// The steps taken so far.

@@ -35,4 +35,7 @@ mod time;
 pub mod types;
 pub mod value;
 
+/// The crate of the times in [`context::Host`], for hosts to name its types.
+pub use jiff;
+
 pub use functions::helm::{Wording, execution_error_text, parse_error_text};

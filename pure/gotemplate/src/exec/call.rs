@@ -232,6 +232,10 @@ fn nil_of(wanted: &'static TypeInfo) -> Held {
 pub(crate) fn assigned(value: &Value, wanted: &'static TypeInfo) -> Option<Value> {
     let info = value.info()?;
     let is_pointer = matches!(value, Value::Struct(structure) if structure.is_pointer);
+    if wanted.kind == Kind::Pointer {
+        let points_there = wanted.element.is_some_and(|element| std::ptr::eq(element, info));
+        return (points_there && (is_pointer || is_addressable(value))).then(|| value.clone());
+    }
     if std::ptr::eq(info, wanted) {
         return Some(match value {
             Value::Struct(structure) if is_pointer && wanted.kind == Kind::Struct => dereferenced(structure),
@@ -249,4 +253,8 @@ pub(crate) fn assigned(value: &Value, wanted: &'static TypeInfo) -> Option<Value
         Value::Map(map) => Value::Map(map.seen_as(wanted)),
         other => other.clone(),
     })
+}
+
+fn is_addressable(value: &Value) -> bool {
+    matches!(value, Value::Struct(structure) if structure.is_addressable)
 }

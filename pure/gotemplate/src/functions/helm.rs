@@ -21,6 +21,7 @@ pub(crate) const MESSAGE_END: &str = "HELM_ERR_END";
 
 /// Adds Helm 3's functions.
 pub(crate) fn register(functions: &mut Functions) {
+    super::formats::register(functions);
     functions.add(Function::fixed("include", &[&STRING, &ANY], include));
     functions.add(Function::fixed("tpl", &[&STRING, &ANY], tpl));
     functions.add(Function::fixed("required", &[&STRING, &ANY], required).returning_any());
@@ -37,7 +38,9 @@ pub(crate) fn register(functions: &mut Functions) {
 }
 
 /// Adds what Helm 4 has on top.
-pub(crate) fn register_helm4(_functions: &mut Functions) {}
+pub(crate) fn register_helm4(functions: &mut Functions) {
+    super::formats::register_helm4(functions);
+}
 
 fn include(context: &mut Context<'_>, values: &mut [Value]) -> Outcome {
     let name = string(values, 0);

@@ -3,7 +3,7 @@
 //! Source: Sprig 3.3.0 numeric.go over spf13/cast and shopspring/decimal 1.4.0.
 
 use super::arguments::{Outcome, count, int, string, text};
-use super::convert::{to_float, to_int, truncated};
+use super::convert::{to_float, to_int};
 use super::decimal::{Decimal, Operation};
 use crate::context::Context;
 use crate::error::Error;
@@ -147,7 +147,7 @@ fn seq(context: &mut Context<'_>, v: &mut [Value]) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::convert::truncated;
 
     #[test]
     fn floats_beyond_64_bits_become_the_smallest_integer() {

@@ -2,19 +2,30 @@
 
 pub(crate) mod arguments;
 pub(crate) mod cases;
+pub(crate) mod certificates;
 pub(crate) mod convert;
 pub(crate) mod decimal;
 pub(crate) mod defaults;
+pub(crate) mod dates;
+pub(crate) mod der;
 pub(crate) mod dicts;
+pub(crate) mod encoding;
+pub(crate) mod formats;
 pub(crate) mod helm;
+pub(crate) mod keys;
 pub(crate) mod language;
 pub(crate) mod lists;
 pub(crate) mod math;
+pub(crate) mod passwords;
 pub(crate) mod paths;
 pub(crate) mod pattern;
+pub(crate) mod random;
 pub(crate) mod reflection;
 pub(crate) mod regex;
+pub(crate) mod semver;
 pub(crate) mod strings;
+pub(crate) mod toml_text;
+pub(crate) mod urls;
 
 use crate::function::Functions;
 
@@ -24,9 +35,16 @@ pub(crate) fn register_sprig(functions: &mut Functions) {
     cases::register(functions);
     lists::register(functions);
     dicts::register(functions);
+    dates::register(functions);
     math::register(functions);
     defaults::register(functions);
     reflection::register(functions);
     paths::register(functions);
     regex::register(functions);
+    encoding::register(functions);
+    semver::register(functions);
+    urls::register(functions);
+    random::register(functions);
+    passwords::register(functions);
+    certificates::register(functions);
 }
