@@ -122,6 +122,7 @@ pub struct Context<'host> {
     pub(crate) is_nondeterministic: bool,
     pub(crate) nesting: usize,
     generator: Option<Generator>,
+    looks_at_clock: i64,
 }
 
 /// How many steps pass between two looks at the host's clock.
@@ -150,6 +151,7 @@ impl<'host> Context<'host> {
             is_nondeterministic: false,
             nesting: 0,
             generator: None,
+            looks_at_clock: 0,
         }
     }
 
@@ -233,7 +235,10 @@ impl<'host> Context<'host> {
     /// The host's time; marks the render as non-deterministic.
     pub fn now(&mut self) -> jiff::Zoned {
         self.is_nondeterministic = true;
-        self.host.now()
+        // Time passes between two looks at a clock; templates that subtract them see that.
+        self.looks_at_clock += 1;
+        let now = self.host.now();
+        now.checked_add(jiff::SignedDuration::from_nanos(self.looks_at_clock)).unwrap_or(now)
     }
 
     /// The host's time zone.

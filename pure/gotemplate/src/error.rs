@@ -105,12 +105,6 @@ impl Error {
         Error(Box::new(Inner { kind, text, reason, position: Some(position), hint: None, source }))
     }
 
-    pub(crate) fn execution_without_place(text: String) -> Error {
-        let mut error = Error::function(text);
-        error.0.kind = ErrorKind::Execution;
-        error
-    }
-
     /// The same error with a hint, unless it has one already.
     pub fn with_hint(mut self, hint: impl Into<String>) -> Error {
         self.0.hint.get_or_insert(hint.into());

@@ -23,6 +23,8 @@ pub(crate) enum Action {
     Or,
     /// `call`: applies a function value.
     Call,
+    /// `len`: a nil in an interface is refused in other words than nothing at all.
+    Length,
     /// `index`: its result keeps the container's element type.
     Index,
     /// Everything else.
@@ -75,7 +77,7 @@ impl Function {
     }
 
     pub(crate) fn special(name: &'static str, parameters: &[&'static TypeInfo], action: Action) -> Function {
-        Function::with_action(name, parameters, action).variadic()
+        Function::with_action(name, parameters, action)
     }
 
     fn with_action(name: &'static str, parameters: &[&'static TypeInfo], action: Action) -> Function {

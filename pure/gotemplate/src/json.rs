@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::Error;
 use crate::strconv::{FloatBits, float_text};
-use crate::types::Kind;
+use crate::types::{Field, Kind};
 use crate::value::{NESTING_MAX, Value};
 use base64::Engine as _;
 use serde_json::{Map as JsonMap, Number, Value as Json};
@@ -22,8 +22,7 @@ pub(crate) fn encode(context: &mut Context<'_>, value: &Value) -> Result<Json, E
 
 fn encode_at(context: &mut Context<'_>, value: &Value, depth: usize) -> Result<Json, Error> {
     if depth > NESTING_MAX {
-        return Err(Error::function("json: unsupported value: encountered a cycle")
-            .with_hint("the value holds itself (set on a map of itself), or is nested too deeply"));
+        return Err(cycle());
     }
     Ok(match value {
         Value::Nil => Json::Null,
@@ -38,12 +37,7 @@ fn encode_at(context: &mut Context<'_>, value: &Value, depth: usize) -> Result<J
             };
             match Number::from_f64(exact) {
                 Some(number) => Json::Number(number),
-                None => {
-                    return Err(Error::function(format!(
-                        "json: unsupported value: {}",
-                        float_text(*number, FloatBits::Double)
-                    )));
-                }
+                None => return Err(no_number(*number)),
             }
         }
         Value::Str(text) => Json::String(text.text().into_owned()),
@@ -69,7 +63,7 @@ fn encode_at(context: &mut Context<'_>, value: &Value, depth: usize) -> Result<J
             }
             let mut object = JsonMap::new();
             for (field, item) in structure.info.fields.iter().zip(&structure.fields) {
-                if field.omit_empty && is_empty(item) || field.json == "-" {
+                if !field.is_embedded && is_left_out(field, item) {
                     continue;
                 }
                 match encode_at(context, item, depth + 1)? {
@@ -83,11 +77,29 @@ fn encode_at(context: &mut Context<'_>, value: &Value, depth: usize) -> Result<J
         }
         Value::Time(time) => Json::String(crate::time::json_text(time)),
         Value::Error(_) => Json::Object(JsonMap::new()),
-        Value::Complex(..) => return Err(Error::function("json: unsupported type: complex128")),
-        Value::Function(closure) => {
-            return Err(Error::function(format!("json: unsupported type: {}", closure.type_name)));
-        }
+        Value::Complex(..) | Value::Function(_) => return Err(no_type(value)),
     })
+}
+
+/// Says that a value holds itself.
+pub(crate) fn cycle() -> Error {
+    Error::function("json: unsupported value: encountered a cycle")
+        .with_hint("the value holds itself (set on a map of itself), or is nested too deeply")
+}
+
+/// Says that a number has no JSON form.
+pub(crate) fn no_number(number: f64) -> Error {
+    Error::function(format!("json: unsupported value: {}", float_text(number, FloatBits::Double)))
+}
+
+/// Says that a type has no JSON form.
+pub(crate) fn no_type(value: &Value) -> Error {
+    Error::function(format!("json: unsupported type: {}", value.type_name()))
+}
+
+/// Says whether JSON leaves a field out: it has no key there, or it is empty and may be left out.
+pub(crate) fn is_left_out(field: &Field, item: &Value) -> bool {
+    matches!(field.json, "" | "-") || field.omit_empty && is_empty(item)
 }
 
 /// What `omitempty` leaves out: false, 0, nil, and empty texts, lists and maps.

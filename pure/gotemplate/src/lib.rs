@@ -26,6 +26,7 @@ pub mod function;
 mod functions;
 mod json;
 mod json_syntax;
+mod json_text;
 mod parse;
 pub mod quote;
 pub mod strconv;

@@ -63,6 +63,13 @@ impl<'f> Frame<'f, '_> {
             return crate::functions::language::index(first, &arguments[1..])
                 .map_err(|error| self.call_failure(error, id, name));
         }
+        if let Callee::Function(function) = &callee
+            && matches!(function.action, Action::Length)
+        {
+            let held = Held { value: arguments[0].clone(), is_interface: is_interface_first };
+            let result = crate::functions::language::length(&held).map(Held::plain);
+            return result.map_err(|error| self.call_failure(error, id, name));
+        }
         let result = match &callee {
             Callee::Method(method, receiver) => (method.body)(self.context, receiver, &arguments),
             Callee::Function(function) => match &function.action {
@@ -72,7 +79,7 @@ impl<'f> Frame<'f, '_> {
                     let shown = rest.first().map(|first| ast::print(self.file, *first)).unwrap_or_default();
                     crate::functions::language::call(&String::from_utf8_lossy(&shown), &arguments)
                 }
-                Action::And | Action::Or | Action::Index => Ok(Value::Nil),
+                Action::And | Action::Or | Action::Index | Action::Length => Ok(Value::Nil),
             },
         };
         match result {

@@ -53,10 +53,14 @@ pub(crate) fn register(functions: &mut Functions) {
         let key = new_key(context)?;
         signed(context, v, &key)
     }));
-    add(Function::fixed("genSignedCertWithKey", &[&STRING, &LIST_ANY, &LIST_ANY, &INT, &CERTIFICATE, &STRING], |context, v| {
-        let key = given_key(v, 5)?;
-        signed(context, v, &key)
-    }));
+    add(Function::fixed(
+        "genSignedCertWithKey",
+        &[&STRING, &LIST_ANY, &LIST_ANY, &INT, &CERTIFICATE, &STRING],
+        |context, v| {
+            let key = given_key(v, 5)?;
+            signed(context, v, &key)
+        },
+    ));
     add(Function::fixed("buildCustomCert", &[&STRING, &STRING], |_, v| {
         let cert = base64_decode(&string(v, 0)).map_err(|_| Error::function("unable to decode base64 certificate"))?;
         let key = base64_decode(&string(v, 1)).map_err(|_| Error::function("unable to decode base64 private key"))?;
@@ -175,15 +179,25 @@ fn template(v: &[Value]) -> Result<Template, Error> {
     for item in items(2) {
         match item {
             Value::Str(name) => names.push(name),
-            other => return Err(Error::function(format!("error processing alternate dns name: {} is not a string", shown(&other)))),
+            other => {
+                return Err(Error::function(format!(
+                    "error processing alternate dns name: {} is not a string",
+                    shown(&other)
+                )));
+            }
         }
     }
     Ok(Template { common_name: string(v, 0), addresses, names, days: int(v, 3), is_authority: false })
 }
 
 fn authority(context: &mut Context<'_>, v: &[Value], key: &PrivateKey) -> Outcome {
-    let template =
-        Template { common_name: string(v, 0), addresses: Vec::new(), names: Vec::new(), days: int(v, 1), is_authority: true };
+    let template = Template {
+        common_name: string(v, 0),
+        addresses: Vec::new(),
+        names: Vec::new(),
+        days: int(v, 1),
+        is_authority: true,
+    };
     issue(context, &template, key, None)
 }
 
@@ -193,18 +207,28 @@ fn self_signed(context: &mut Context<'_>, v: &[Value], key: &PrivateKey) -> Outc
 
 fn signed(context: &mut Context<'_>, v: &[Value], key: &PrivateKey) -> Outcome {
     let part = |index: usize| match v.get(4) {
-        Some(Value::Struct(structure)) => structure.fields.get(index).and_then(Value::as_str).cloned().unwrap_or_else(Str::empty),
+        Some(Value::Struct(structure)) => {
+            structure.fields.get(index).and_then(Value::as_str).cloned().unwrap_or_else(Str::empty)
+        }
         _ => Str::empty(),
     };
     let block = der::from_pem(&part(0)).ok_or_else(|| Error::function("unable to decode certificate"))?;
-    let parent = Parent::read(&block.bytes)
-        .ok_or_else(|| Error::function("error parsing certificate: decodedSignerCert.Bytes: x509: malformed certificate"))?;
-    let signer = PrivateKey::from_pem(&part(1)).map_err(|reason| Error::function(format!("error parsing private key: {reason}")))?;
+    let parent = Parent::read(&block.bytes).ok_or_else(|| {
+        Error::function("error parsing certificate: decodedSignerCert.Bytes: x509: malformed certificate")
+    })?;
+    let signer = PrivateKey::from_pem(&part(1))
+        .map_err(|reason| Error::function(format!("error parsing private key: {reason}")))?;
     issue(context, &template(v)?, key, Some((&parent, &signer)))
 }
 
-fn issue(context: &mut Context<'_>, template: &Template, key: &PrivateKey, parent: Option<(&Parent, &PrivateKey)>) -> Outcome {
-    let cert = certificate(context, template, key, parent).map_err(|reason| Error::function(format!("error creating certificate: {reason}")))?;
+fn issue(
+    context: &mut Context<'_>,
+    template: &Template,
+    key: &PrivateKey,
+    parent: Option<(&Parent, &PrivateKey)>,
+) -> Outcome {
+    let cert = certificate(context, template, key, parent)
+        .map_err(|reason| Error::function(format!("error creating certificate: {reason}")))?;
     let key = key.to_pem().map_err(|reason| Error::function(format!("error pem-encoding key: {reason}")))?;
     Ok(made(Str::from(der::to_pem("CERTIFICATE", &cert)), Str::from(key)))
 }
@@ -270,12 +294,14 @@ fn certificate(
         return Err("x509: provided PrivateKey doesn't match parent's PublicKey".into());
     }
     let issuer = parent.map_or_else(|| subject.clone(), |(parent, _)| parent.subject.clone());
-    let usage: &[u8] = if template.is_authority { &[tag::BIT_STRING, 2, 2, 0xA4] } else { &[tag::BIT_STRING, 2, 5, 0xA0] };
+    let usage: &[u8] =
+        if template.is_authority { &[tag::BIT_STRING, 2, 2, 0xA4] } else { &[tag::BIT_STRING, 2, 5, 0xA0] };
     let mut extensions = vec![
         extension(KEY_USAGE, true, usage),
         extension(EXTENDED_KEY_USAGE, false, &der::sequence(&[der::object(SERVER_AUTH), der::object(CLIENT_AUTH)])),
     ];
-    let constraints = if template.is_authority { der::sequence(&[der::element(tag::BOOLEAN, &[0xFF])]) } else { der::sequence(&[]) };
+    let constraints =
+        if template.is_authority { der::sequence(&[der::element(tag::BOOLEAN, &[0xFF])]) } else { der::sequence(&[]) };
     extensions.push(extension(BASIC_CONSTRAINTS, true, &constraints));
     if template.is_authority {
         let key_id = &Sha256::digest(key_bits(&public_info))[..20];

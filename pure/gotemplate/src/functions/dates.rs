@@ -44,7 +44,9 @@ pub(crate) fn register(functions: &mut Functions) {
     }
     add(Function::fixed("ago", &[&ANY], |context, v| {
         let then = match &v[0] {
-            Value::Int(_, info) if !std::ptr::eq(*info, &types::INT) && !std::ptr::eq(*info, &types::INT64) => context.now(),
+            Value::Int(_, info) if !std::ptr::eq(*info, &types::INT) && !std::ptr::eq(*info, &types::INT64) => {
+                context.now()
+            }
             other => moment(context, other),
         };
         let distance = nanoseconds_between(&context.now(), &then);
@@ -105,7 +107,9 @@ fn moment(context: &mut Context<'_>, value: &Value) -> Zoned {
     match value {
         Value::Time(time) => (**time).clone(),
         Value::Int(seconds, info)
-            if std::ptr::eq(*info, &types::INT) || std::ptr::eq(*info, &types::INT64) || std::ptr::eq(*info, &types::INT32) =>
+            if std::ptr::eq(*info, &types::INT)
+                || std::ptr::eq(*info, &types::INT64)
+                || std::ptr::eq(*info, &types::INT32) =>
         {
             let bounded = (*seconds).clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
             Timestamp::from_second(bounded).unwrap_or_default().to_zoned(context.local_zone())
@@ -139,7 +143,14 @@ fn coarse(nanoseconds: i64) -> String {
     const SECOND: u64 = 1_000_000_000;
     const HOUR: u64 = 3600 * SECOND;
     let magnitude = nanoseconds.unsigned_abs();
-    let units = [(24 * 365 * HOUR, "y"), (24 * 30 * HOUR, "mo"), (24 * HOUR, "d"), (HOUR, "h"), (60 * SECOND, "m"), (SECOND, "s")];
+    let units = [
+        (24 * 365 * HOUR, "y"),
+        (24 * 30 * HOUR, "mo"),
+        (24 * HOUR, "d"),
+        (HOUR, "h"),
+        (60 * SECOND, "m"),
+        (SECOND, "s"),
+    ];
     let found = units.iter().find(|(unit, _)| magnitude > *unit);
     found.map_or_else(|| "0s".into(), |(unit, name)| format!("{}{name}", magnitude / unit))
 }

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::function::{Function, Functions};
 use crate::json;
+use crate::json_text::Shape;
 use crate::types::{ANY, BOOL, STRING};
 use crate::value::Value;
 use landfall_yaml::json::Html;
@@ -56,23 +57,12 @@ pub(crate) fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// How JSON is laid out.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Line,
-    Pretty,
-}
-
 fn swallowed(error: Error) -> Outcome {
     if error.kind() == crate::error::ErrorKind::Limit { Err(error) } else { Ok(Value::str("")) }
 }
 
 fn encoded(context: &mut Context<'_>, value: &Value, shape: Shape, html: Html) -> Outcome {
-    let json = json::encode(context, value)?;
-    let shown = match shape {
-        Shape::Line => landfall_yaml::json::encode_with(&json, html),
-        Shape::Pretty => landfall_yaml::json::encode_pretty_with(&json, "  ", html),
-    };
+    let shown = crate::json_text::write(context, value, shape, html)?;
     text(context, shown)
 }
 

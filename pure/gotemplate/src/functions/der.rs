@@ -151,7 +151,8 @@ pub(crate) fn from_pem(text: &[u8]) -> Option<Block> {
     loop {
         let label = loop {
             let line = lines.next()?;
-            if let Some(label) = line.trim_end().strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) {
+            if let Some(label) = line.trim_end().strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"))
+            {
                 break label.to_string();
             }
         };

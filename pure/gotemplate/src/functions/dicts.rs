@@ -77,7 +77,8 @@ pub(crate) fn register(functions: &mut Functions) {
     for name in ["deepCopy", "mustDeepCopy"] {
         add(Function::fixed(name, &[&ANY], |context, v| {
             if matches!(v[0], Value::Nil) {
-                return Ok(Value::Nil);
+                return Err(Error::function("reflect: call of reflect.Value.Type on zero Value")
+                    .with_hint("there is nothing to copy: the value is not set"));
             }
             deep_copy(context, &v[0], 0)
         })

@@ -31,9 +31,15 @@ pub(crate) fn register(functions: &mut Functions) {
         Ok(bytes) => text(context, bytes),
         Err(reason) => text(context, reason),
     }));
-    add(Function::fixed("sha1sum", &[&STRING], |context, v| text(context, hexadecimal(&sha1::Sha1::digest(string(v, 0).bytes())))));
-    add(Function::fixed("sha256sum", &[&STRING], |context, v| text(context, hexadecimal(&Sha256::digest(string(v, 0).bytes())))));
-    add(Function::fixed("sha512sum", &[&STRING], |context, v| text(context, hexadecimal(&Sha512::digest(string(v, 0).bytes())))));
+    add(Function::fixed("sha1sum", &[&STRING], |context, v| {
+        text(context, hexadecimal(&sha1::Sha1::digest(string(v, 0).bytes())))
+    }));
+    add(Function::fixed("sha256sum", &[&STRING], |context, v| {
+        text(context, hexadecimal(&Sha256::digest(string(v, 0).bytes())))
+    }));
+    add(Function::fixed("sha512sum", &[&STRING], |context, v| {
+        text(context, hexadecimal(&Sha512::digest(string(v, 0).bytes())))
+    }));
     add(Function::fixed("adler32sum", &[&STRING], |context, v| text(context, adler32(&string(v, 0)).to_string())));
 }
 
@@ -101,7 +107,8 @@ pub(crate) fn base64_decode(source: &[u8]) -> Result<Vec<u8>, String> {
             is_last = true;
             break;
         }
-        let joined = u32::from(group[0]) << 18 | u32::from(group[1]) << 12 | u32::from(group[2]) << 6 | u32::from(group[3]);
+        let joined =
+            u32::from(group[0]) << 18 | u32::from(group[1]) << 12 | u32::from(group[2]) << 6 | u32::from(group[3]);
         out.extend_from_slice(&joined.to_be_bytes()[1..filled]);
         if is_last {
             return Ok(out);

@@ -8,44 +8,34 @@ use crate::error::{Error, ErrorKind};
 use crate::function::{Function, Functions};
 use crate::json;
 use crate::text::Str;
-use crate::types::{ANY, STRING};
-use crate::value::Value;
+use crate::types::{ANY, LIST_ANY, MAP_ANY, STRING};
+use crate::value::{Map, NESTING_MAX, Value};
 use landfall_yaml::Resolver;
 
 /// Adds Helm 3's.
 pub(crate) fn register(functions: &mut Functions) {
     let mut add = |function| functions.add(function);
     add(Function::fixed("toYaml", &[&ANY], |context, v| yaml(context, &v[0]).or_else(swallowed)));
-    add(Function::fixed("toYamlPretty", &[&ANY], |context, v| {
-        let encoded = match json::encode(context, &v[0]) {
-            Ok(encoded) => encoded,
-            Err(error) => return swallowed(error),
-        };
-        let mut shown = landfall_yaml::write_pretty(&encoded);
-        if shown.ends_with('\n') {
-            shown.pop();
-        }
-        text(context, shown)
-    }));
+    add(Function::fixed("toYamlPretty", &[&ANY], |context, v| pretty_yaml(context, &v[0]).or_else(swallowed)));
     add(Function::fixed("fromYaml", &[&STRING], |context, v| {
         let source = string(v, 0);
         count(context, source.len().saturating_mul(4))?;
-        Ok(as_map(from_yaml(&source)))
+        Ok(map_of_yaml(from_yaml(&source)))
     }));
     add(Function::fixed("fromYamlArray", &[&STRING], |context, v| {
         let source = string(v, 0);
         count(context, source.len().saturating_mul(4))?;
-        Ok(as_list(from_yaml(&source)))
+        Ok(list_of_yaml(from_yaml(&source)))
     }));
     add(Function::fixed("fromJson", &[&STRING], |context, v| {
         let source = string(v, 0);
         count(context, source.len().saturating_mul(4))?;
-        Ok(as_map(json::decode(&source).map_err(Failure::Syntax)))
+        Ok(map_of_json(json::decode(&source)))
     }));
     add(Function::fixed("fromJsonArray", &[&STRING], |context, v| {
         let source = string(v, 0);
         count(context, source.len().saturating_mul(4))?;
-        Ok(as_list(json::decode(&source).map_err(Failure::Syntax)))
+        Ok(list_of_json(json::decode(&source)))
     }));
     add(Function::fixed("toToml", &[&ANY], |context, v| match super::toml_text::encode(&v[0]) {
         Ok(shown) => text(context, shown),
@@ -64,7 +54,9 @@ pub(crate) fn register_helm4(functions: &mut Functions) {
     functions.add(Function::fixed("mustToYaml", &[&ANY], |context, v| yaml(context, &v[0])));
     functions.add(Function::fixed("mustToToml", &[&ANY], |context, v| match super::toml_text::encode(&v[0]) {
         Ok(shown) => text(context, shown),
-        Err(super::toml_text::Failure::Panic(reason) | super::toml_text::Failure::Error(reason)) => Err(Error::function(reason)),
+        Err(super::toml_text::Failure::Panic(reason) | super::toml_text::Failure::Error(reason)) => {
+            Err(Error::function(reason))
+        }
     }));
 }
 
@@ -74,7 +66,11 @@ fn swallowed(error: Error) -> Outcome {
 
 fn yaml(context: &mut Context<'_>, value: &Value) -> Outcome {
     let encoded = json::encode(context, value).map_err(|error| {
-        if error.kind() == ErrorKind::Limit { error } else { Error::function(format!("error marshaling into JSON: {error}")) }
+        if error.kind() == ErrorKind::Limit {
+            error
+        } else {
+            Error::function(format!("error marshaling into JSON: {error}"))
+        }
     })?;
     let mut shown = landfall_yaml::marshal(&encoded).map_err(|error| Error::function(error.to_string()))?;
     if shown.ends_with('\n') {
@@ -83,18 +79,47 @@ fn yaml(context: &mut Context<'_>, value: &Value) -> Outcome {
     text(context, shown)
 }
 
-/// Why a text gave no value.
-enum Failure {
-    /// It is no JSON.
-    Syntax(String),
-    /// It is no YAML, in full words.
-    Yaml(String),
+/// Writes as the reference's newer YAML library, which takes values as they are: times are no texts there.
+fn pretty_yaml(context: &mut Context<'_>, value: &Value) -> Outcome {
+    let mut times = Vec::new();
+    let plain = without_times(value, &mut times, 0);
+    let encoded = json::encode(context, &plain)?;
+    let mut shown = landfall_yaml::write_pretty(&encoded);
+    for (index, time) in times.iter().enumerate() {
+        shown = shown.replace(&stand_in(index), time);
+    }
+    if shown.ends_with('\n') {
+        shown.pop();
+    }
+    text(context, shown)
 }
 
-fn from_yaml(source: &[u8]) -> Result<Value, Failure> {
+/// A plain word that stands for a time until the text is written.
+fn stand_in(index: usize) -> String {
+    format!("stand-in-for-time-{index}-8f3a61c5d2")
+}
+
+fn without_times(value: &Value, times: &mut Vec<String>, depth: usize) -> Value {
+    match value {
+        Value::Time(time) => {
+            times.push(crate::time::json_text(time));
+            Value::str(stand_in(times.len() - 1))
+        }
+        Value::List(list) if depth < NESTING_MAX => {
+            Value::list(list.items.iter().map(|item| without_times(item, times, depth + 1)).collect())
+        }
+        Value::Map(map) if depth < NESTING_MAX => {
+            let entries = map.entries().into_iter().map(|(key, item)| (key, without_times(&item, times, depth + 1)));
+            Value::map(entries.collect::<Vec<_>>())
+        }
+        other => other.clone(),
+    }
+}
+
+fn from_yaml(source: &[u8]) -> Result<Value, String> {
     match landfall_yaml::read_one(source, Resolver::Kubernetes) {
         Ok(found) => Ok(Value::from_json(&found)),
-        Err(error) => Err(Failure::Yaml(error.to_string())),
+        Err(error) => Err(super::yaml_words::text(&error, source)),
     }
 }
 
@@ -114,20 +139,41 @@ fn mismatch(value: &Value, wanted: &str) -> String {
     format!("json: cannot unmarshal {found} into Go value of type {wanted}")
 }
 
-fn as_map(found: Result<Value, Failure>) -> Value {
+fn map_of_json(found: Result<Value, String>) -> Value {
     match found {
         Ok(map @ Value::Map(_)) => map,
-        Ok(Value::Nil) => Value::map([]),
+        Ok(Value::Nil) => Value::Map(Map::nil(&MAP_ANY)),
         Ok(other) => error_map(mismatch(&other, "map[string]interface {}")),
-        Err(Failure::Syntax(reason) | Failure::Yaml(reason)) => error_map(reason),
+        Err(reason) => error_map(reason),
     }
 }
 
-fn as_list(found: Result<Value, Failure>) -> Value {
+fn list_of_json(found: Result<Value, String>) -> Value {
+    match found {
+        Ok(list @ Value::List(_)) => list,
+        Ok(Value::Nil) => Value::nil_list(&LIST_ANY),
+        Ok(other) => Value::list(vec![Value::str(mismatch(&other, "[]interface {}"))]),
+        Err(reason) => Value::list(vec![Value::str(reason)]),
+    }
+}
+
+/// What the reference puts before the complaint of its JSON step.
+const AFTER_YAML: &str = "error unmarshaling JSON: while decoding JSON: ";
+
+fn map_of_yaml(found: Result<Value, String>) -> Value {
+    match found {
+        Ok(map @ Value::Map(_)) => map,
+        Ok(Value::Nil) => Value::map([]),
+        Ok(other) => error_map(format!("{AFTER_YAML}{}", mismatch(&other, "map[string]interface {}"))),
+        Err(reason) => error_map(reason),
+    }
+}
+
+fn list_of_yaml(found: Result<Value, String>) -> Value {
     match found {
         Ok(list @ Value::List(_)) => list,
         Ok(Value::Nil) => Value::list(Vec::new()),
-        Ok(other) => Value::list(vec![Value::str(mismatch(&other, "[]interface {}"))]),
-        Err(Failure::Syntax(reason) | Failure::Yaml(reason)) => Value::list(vec![Value::str(reason)]),
+        Ok(other) => Value::list(vec![Value::str(format!("{AFTER_YAML}{}", mismatch(&other, "[]interface {}")))]),
+        Err(reason) => Value::list(vec![Value::str(reason)]),
     }
 }

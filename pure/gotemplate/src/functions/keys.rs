@@ -39,7 +39,9 @@ pub(crate) struct Dsa {
 impl PrivateKey {
     /// Makes an RSA key.
     pub(crate) fn rsa(generator: &mut Generator, bits: usize) -> Result<PrivateKey, String> {
-        rsa::RsaPrivateKey::new(generator, bits).map(|key| PrivateKey::Rsa(Box::new(key))).map_err(|error| error.to_string())
+        rsa::RsaPrivateKey::new(generator, bits)
+            .map(|key| PrivateKey::Rsa(Box::new(key)))
+            .map_err(|error| error.to_string())
     }
 
     /// Makes a key on P-256.
@@ -93,7 +95,9 @@ impl PrivateKey {
     /// Writes the key as PEM, in the form that its kind has by tradition.
     pub(crate) fn to_pem(&self) -> Result<String, String> {
         Ok(match self {
-            PrivateKey::Rsa(key) => der::to_pem("RSA PRIVATE KEY", key.to_pkcs1_der().map_err(|error| error.to_string())?.as_bytes()),
+            PrivateKey::Rsa(key) => {
+                der::to_pem("RSA PRIVATE KEY", key.to_pkcs1_der().map_err(|error| error.to_string())?.as_bytes())
+            }
             PrivateKey::Ecdsa(key) => {
                 let curve = der::element(0xA0, &der::object(P256));
                 let public = der::element(0xA1, &der::bit_string(&point(key)));
@@ -106,7 +110,8 @@ impl PrivateKey {
                 der::to_pem("PRIVATE KEY", &der::sequence(&[der::integer(&[0]), algorithm, secret]))
             }
             PrivateKey::Dsa(key) => {
-                let numbers = [&key.p, &key.q, &key.g, &key.y, &key.x].map(|number| der::integer(&number.to_bytes_be()));
+                let numbers =
+                    [&key.p, &key.q, &key.g, &key.y, &key.x].map(|number| der::integer(&number.to_bytes_be()));
                 der::to_pem("DSA PRIVATE KEY", &der::sequence(&[&[der::integer(&[0])], &numbers[..]].concat()))
             }
         })
@@ -124,7 +129,9 @@ impl PrivateKey {
         match kind {
             "RSA" => from_pkcs1(&block.bytes).map_err(|reason| format!("parsing RSA private key from PEM: {reason}")),
             "EC" => from_sec1(&block.bytes).map_err(|reason| format!("parsing EC private key from PEM: {reason}")),
-            "DSA" => from_dsa(&block.bytes).ok_or_else(|| "parsing DSA private key from PEM: asn1: structure error".into()),
+            "DSA" => {
+                from_dsa(&block.bytes).ok_or_else(|| "parsing DSA private key from PEM: asn1: structure error".into())
+            }
             other => Err(format!("invalid private key type {other}")),
         }
     }
@@ -175,7 +182,9 @@ fn point(key: &p256::ecdsa::SigningKey) -> Vec<u8> {
 }
 
 fn from_pkcs1(bytes: &[u8]) -> Result<PrivateKey, String> {
-    rsa::RsaPrivateKey::from_pkcs1_der(bytes).map(|key| PrivateKey::Rsa(Box::new(key))).map_err(|error| error.to_string())
+    rsa::RsaPrivateKey::from_pkcs1_der(bytes)
+        .map(|key| PrivateKey::Rsa(Box::new(key)))
+        .map_err(|error| error.to_string())
 }
 
 fn from_sec1(bytes: &[u8]) -> Result<PrivateKey, String> {
@@ -213,7 +222,8 @@ fn from_pkcs8(bytes: &[u8]) -> Result<PrivateKey, String> {
         EC => from_sec1(secret),
         ED25519 => {
             let seed = Reader::new(secret).expect(tag::OCTET_STRING).ok_or_else(malformed)?.content;
-            let seed: [u8; 32] = seed.try_into().map_err(|_| format!("x509: invalid Ed25519 private key length: {}", seed.len()))?;
+            let seed: [u8; 32] =
+                seed.try_into().map_err(|_| format!("x509: invalid Ed25519 private key length: {}", seed.len()))?;
             Ok(PrivateKey::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&seed))))
         }
         _ => Err("x509: PKCS#8 wrapping contained private key with unknown algorithm".into()),
@@ -239,7 +249,8 @@ fn random_odd(generator: &mut Generator, bits: usize) -> BigUint {
 
 /// Small primes that sort most candidates out cheaply.
 const SMALL_PRIMES: [u32; 30] = [
-    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127,
+    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
+    113, 127,
 ];
 /// Rounds of the Miller-Rabin test for random candidates of these sizes.
 const PRIME_ROUNDS: usize = 8;

@@ -17,12 +17,12 @@ type Outcome = Result<Value, Error>;
 
 /// Adds them to a table.
 pub(crate) fn register(functions: &mut Functions) {
-    functions.add(Function::special("and", &[&REFLECT, &REFLECT], Action::And));
-    functions.add(Function::special("or", &[&REFLECT, &REFLECT], Action::Or));
-    functions.add(Function::special("call", &[&REFLECT, &REFLECT], Action::Call));
-    functions.add(Function::special("index", &[&REFLECT, &REFLECT], Action::Index));
+    functions.add(Function::special("and", &[&REFLECT, &REFLECT], Action::And).variadic());
+    functions.add(Function::special("or", &[&REFLECT, &REFLECT], Action::Or).variadic());
+    functions.add(Function::special("call", &[&REFLECT, &REFLECT], Action::Call).variadic());
+    functions.add(Function::special("index", &[&REFLECT, &REFLECT], Action::Index).variadic());
     functions.add(Function::fixed("not", &[&REFLECT], |_, values| Ok(Value::Bool(!values[0].truth()))));
-    functions.add(Function::fixed("len", &[&REFLECT], length));
+    functions.add(Function::special("len", &[&REFLECT], Action::Length));
     functions.add(Function::fixed("slice", &[&REFLECT, &REFLECT], slice).variadic());
     functions.add(Function::fixed("eq", &[&REFLECT, &REFLECT], |_, values| equal(values).map(Value::Bool)).variadic());
     functions
@@ -64,14 +64,19 @@ fn printf(context: &mut Context<'_>, values: &mut [Value]) -> Outcome {
     finish(context, text)
 }
 
-fn length(_: &mut Context<'_>, values: &mut [Value]) -> Outcome {
-    let length = match &values[0] {
+/// `len`: the number of bytes, items or entries.
+pub(crate) fn length(held: &Held) -> Outcome {
+    let length = match &held.value {
         Value::Str(text) | Value::Bytes(text) => text.len(),
         Value::List(list) => list.items.len(),
         Value::Map(map) => map.len(),
         Value::Nil => {
-            return Err(Error::function("len of nil pointer")
-                .with_hint("the value is not set; give it a default list, map or text"));
+            let reason = if held.is_interface {
+                "len of nil pointer"
+            } else {
+                "reflect: call of reflect.Value.Type on zero Value"
+            };
+            return Err(Error::function(reason).with_hint("the value is not set; give it a default list, map or text"));
         }
         other => return Err(Error::function(format!("len of type {}", target_name(other)))),
     };

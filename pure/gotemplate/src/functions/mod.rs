@@ -4,9 +4,9 @@ pub(crate) mod arguments;
 pub(crate) mod cases;
 pub(crate) mod certificates;
 pub(crate) mod convert;
+pub(crate) mod dates;
 pub(crate) mod decimal;
 pub(crate) mod defaults;
-pub(crate) mod dates;
 pub(crate) mod der;
 pub(crate) mod dicts;
 pub(crate) mod encoding;
@@ -26,6 +26,7 @@ pub(crate) mod semver;
 pub(crate) mod strings;
 pub(crate) mod toml_text;
 pub(crate) mod urls;
+pub(crate) mod yaml_words;
 
 use crate::function::Functions;
 

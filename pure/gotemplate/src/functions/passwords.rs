@@ -125,7 +125,8 @@ fn derived(context: &mut Context<'_>, v: &mut [Value]) -> Outcome {
         return text(context, reason);
     }
     let message = [SCOPE, &length_of(&site), site.bytes(), &counter.to_be_bytes()].concat();
-    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&key).map_err(|error| Error::function(error.to_string()))?;
+    let mut mac =
+        <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&key).map_err(|error| Error::function(error.to_string()))?;
     mac.update(&message);
     let seed = mac.finalize().into_bytes();
     let pattern = patterns[usize::from(seed[0]) % patterns.len()];
@@ -179,7 +180,10 @@ fn decrypted(context: &mut Context<'_>, v: &mut [Value]) -> Outcome {
     }
     let bytes = base64_decode(&source).map_err(Error::function)?;
     let Some((start, content)) = bytes.split_first_chunk::<BLOCK>() else {
-        return Err(Error::function(format!("runtime error: slice bounds out of range [:{BLOCK}] with capacity {}", capacity(&source))));
+        return Err(Error::function(format!(
+            "runtime error: slice bounds out of range [:{BLOCK}] with capacity {}",
+            capacity(&source)
+        )));
     };
     if content.len() % BLOCK != 0 {
         return Err(Error::function("crypto/cipher: input not full blocks"));

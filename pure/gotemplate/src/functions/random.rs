@@ -16,13 +16,16 @@ use sha2::{Digest, Sha256};
 /// Adds them to a table.
 pub(crate) fn register(functions: &mut Functions) {
     let mut add = |function| functions.add(function);
-    add(Function::fixed("randAlphaNum", &[&INT], |context, v| letters(context, v, |byte| byte.is_ascii_alphanumeric())));
+    add(Function::fixed("randAlphaNum", &[&INT], |context, v| {
+        letters(context, v, |byte| byte.is_ascii_alphanumeric())
+    }));
     add(Function::fixed("randAlpha", &[&INT], |context, v| letters(context, v, |byte| byte.is_ascii_alphabetic())));
     add(Function::fixed("randNumeric", &[&INT], |context, v| letters(context, v, |byte| byte.is_ascii_digit())));
     add(Function::fixed("randAscii", &[&INT], |context, v| letters(context, v, |byte| (32..127).contains(&byte))));
     add(Function::fixed("randInt", &[&INT, &INT], |context, v| {
         let (low, high) = (int(v, 0), int(v, 1));
-        let Some(span) = high.checked_sub(low).and_then(|span| u64::try_from(span).ok()).filter(|span| *span > 0) else {
+        let Some(span) = high.checked_sub(low).and_then(|span| u64::try_from(span).ok()).filter(|span| *span > 0)
+        else {
             return Err(Error::function("invalid argument to Intn"));
         };
         Ok(Value::int(low + context.generator().below(span) as i64))

@@ -64,10 +64,16 @@ static VERSION: TypeInfo = TypeInfo {
     ..TypeInfo::structure("semver.Version", &FIELDS)
 };
 /// `*semver.Version`, as a parameter.
-static VERSION_POINTER: TypeInfo = TypeInfo { element: Some(&VERSION), ..TypeInfo::plain("*semver.Version", crate::types::Kind::Pointer) };
+static VERSION_POINTER: TypeInfo =
+    TypeInfo { element: Some(&VERSION), ..TypeInfo::plain("*semver.Version", crate::types::Kind::Pointer) };
 
 const fn method(name: &'static str, parameters: &'static [&'static TypeInfo], body: MethodBody) -> Method {
-    Method { name, signature: Signature { parameters, is_variadic: false, returns_any: false }, needs_pointer: false, body }
+    Method {
+        name,
+        signature: Signature { parameters, is_variadic: false, returns_any: false },
+        needs_pointer: false,
+        body,
+    }
 }
 
 fn made(version: &Version) -> Struct {
@@ -99,7 +105,14 @@ fn version(value: &Value) -> Version {
     };
     let number = |index| if let Value::Uint(number, _) = field(index) { number } else { 0 };
     let text = |index| field(index).as_str().map(|text| text.text().into_owned()).unwrap_or_default();
-    Version { major: number(0), minor: number(1), patch: number(2), prerelease: text(3), metadata: text(4), original: text(5) }
+    Version {
+        major: number(0),
+        minor: number(1),
+        patch: number(2),
+        prerelease: text(3),
+        metadata: text(4),
+        original: text(5),
+    }
 }
 
 fn shown(value: &Value) -> String {

@@ -44,7 +44,7 @@ fn table(out: &mut String, map: &Map, path: &mut Vec<Str>, depth: usize) -> Writ
         return Err(error("toml: nested too deeply"));
     }
     let entries = map.entries();
-    let indent = "  ".repeat(path.len().saturating_sub(1));
+    let indent = "  ".repeat(path.len());
     for (key, value) in entries.iter().filter(|(_, value)| !is_table(value) && !is_table_array(value)) {
         if matches!(value, Value::Nil) {
             continue;

@@ -40,17 +40,25 @@ fn join(context: &mut Context<'_>, v: &mut [Value]) -> Outcome {
         None => Ok(Vec::new()),
         Some(Value::Str(text)) => Ok(text.bytes().to_vec()),
         Some(Value::Nil) => Err(Error::function(super::arguments::NIL_DEREFERENCE)),
-        Some(other) => {
-            Err(Error::function(format!("unable to parse {key} key, must be of type string, but {} found", other.kind().name())))
-        }
+        Some(other) => Err(Error::function(format!(
+            "unable to parse {key} key, must be of type string, but {} found",
+            other.kind().name()
+        ))),
     };
-    let mut url = Url { scheme: part("scheme")?, host: part("host")?, path: part("path")?, query: part("query")?, ..Url::default() };
+    let mut url = Url {
+        scheme: part("scheme")?,
+        host: part("host")?,
+        path: part("path")?,
+        query: part("query")?,
+        ..Url::default()
+    };
     url.opaque = part("opaque")?;
     url.fragment = part("fragment")?;
     let userinfo = part("userinfo")?;
     if !userinfo.is_empty() {
         let whole = [b"proto://", &userinfo[..], b"@host"].concat();
-        let parsed = Url::parse(&whole).map_err(|reason| Error::function(format!("unable to parse userinfo in dict: {reason}")))?;
+        let parsed = Url::parse(&whole)
+            .map_err(|reason| Error::function(format!("unable to parse userinfo in dict: {reason}")))?;
         url.user = parsed.user;
     }
     text(context, url.shown())
@@ -127,7 +135,9 @@ fn unescape(source: &[u8], place: Place) -> Result<Vec<u8>, String> {
     while let Some(&byte) = source.get(at) {
         if byte == b'%' {
             let digits = source.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
-            let value = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit())).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            let value = digits
+                .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok());
             let shown = &source[at..source.len().min(at + 3)];
             let invalid = || format!("invalid URL escape {}", quote(shown));
             let value = value.ok_or_else(invalid)?;
@@ -243,8 +253,12 @@ impl Url {
     }
 
     fn escaped_path(&self) -> Vec<u8> {
-        let is_valid = |raw: &[u8]| raw.iter().all(|byte| b"!$&'()*+,;=:@[]%".contains(byte) || may_stand(*byte, Place::Path));
-        if !self.raw_path.is_empty() && is_valid(&self.raw_path) && unescape(&self.raw_path, Place::Path).as_deref() == Ok(&self.path) {
+        let is_valid =
+            |raw: &[u8]| raw.iter().all(|byte| b"!$&'()*+,;=:@[]%".contains(byte) || may_stand(*byte, Place::Path));
+        if !self.raw_path.is_empty()
+            && is_valid(&self.raw_path)
+            && unescape(&self.raw_path, Place::Path).as_deref() == Ok(&self.path)
+        {
             return self.raw_path.clone();
         }
         if self.path == b"*" { b"*".to_vec() } else { escape(&self.path, Place::Path) }
@@ -327,7 +341,9 @@ fn host_of(scheme: &[u8], host: &[u8]) -> Result<Vec<u8>, String> {
             }
             let inside = &host[1..close];
             let name = match memchr::memmem::find(inside, b"%25") {
-                Some(zone) => [unescape(&inside[..zone], Place::Host)?, unescape(&inside[zone..], Place::Zone)?].concat(),
+                Some(zone) => {
+                    [unescape(&inside[..zone], Place::Host)?, unescape(&inside[zone..], Place::Zone)?].concat()
+                }
                 None => unescape(inside, Place::Host)?,
             };
             let shown = String::from_utf8_lossy(&name).into_owned();

@@ -85,7 +85,13 @@ pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
             "s" => SECOND,
             "m" => 60 * SECOND,
             "h" => 3600 * SECOND,
-            _ => return Err(format!("time: unknown unit {} in duration {}", quote(name.as_bytes()), quote(text.as_bytes()))),
+            _ => {
+                return Err(format!(
+                    "time: unknown unit {} in duration {}",
+                    quote(name.as_bytes()),
+                    quote(text.as_bytes())
+                ));
+            }
         };
         let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
         let mut value = whole.checked_mul(unit).filter(|value| *value <= 1 << 63).ok_or_else(invalid)?;

@@ -27,9 +27,17 @@ pub(super) enum Piece {
     LowerHalf,
     ZoneName,
     /// A numeric offset; `Z` for zero if `is_iso`.
-    Offset { is_iso: bool, has_colon: bool, parts: u8 },
+    Offset {
+        is_iso: bool,
+        has_colon: bool,
+        parts: u8,
+    },
     /// Digits behind the second with their separator; trailing zeros dropped if `is_trimmed`.
-    Fraction { digits: usize, is_trimmed: bool, separator: u8 },
+    Fraction {
+        digits: usize,
+        is_trimmed: bool,
+        separator: u8,
+    },
 }
 
 /// Finds the first piece of a layout: the text before it, the piece, and the rest.

@@ -9,7 +9,12 @@ use jiff::{SignedDuration, Span, Zoned};
 use std::rc::Rc;
 
 const fn method(name: &'static str, parameters: &'static [&'static TypeInfo], body: MethodBody) -> Method {
-    Method { name, signature: Signature { parameters, is_variadic: false, returns_any: false }, needs_pointer: false, body }
+    Method {
+        name,
+        signature: Signature { parameters, is_variadic: false, returns_any: false },
+        needs_pointer: false,
+        body,
+    }
 }
 
 static NONE: [&TypeInfo; 0] = [];
@@ -40,7 +45,8 @@ fn add_date(_: &mut Context<'_>, receiver: &Value, arguments: &[Value]) -> Outco
     let base = time(receiver);
     // Go adds each part and normalises: the 31st of a short month flows into the next one.
     let (years, months, days) = (int(&arguments[0]), int(&arguments[1]), int(&arguments[2]));
-    let month_count = i64::from(base.year()) * 12 + i64::from(base.month()) - 1 + years.saturating_mul(12).saturating_add(months);
+    let month_count =
+        i64::from(base.year()) * 12 + i64::from(base.month()) - 1 + years.saturating_mul(12).saturating_add(months);
     let (year, month) = (month_count.div_euclid(12), month_count.rem_euclid(12) + 1);
     let first = i16::try_from(year).ok().and_then(|year| jiff::civil::Date::new(year, month as i8, 1).ok());
     let offset = i64::from(base.day()) - 1 + days;
@@ -110,9 +116,7 @@ pub(crate) static TIME_METHODS: [Method; 30] = [
     method("Before", &ONE_TIME, |_, r, a| Ok(Value::Bool(time(r).timestamp() < time(&a[0]).timestamp()))),
     method("After", &ONE_TIME, |_, r, a| Ok(Value::Bool(time(r).timestamp() > time(&a[0]).timestamp()))),
     method("Equal", &ONE_TIME, |_, r, a| Ok(Value::Bool(time(r).timestamp() == time(&a[0]).timestamp()))),
-    method("Compare", &ONE_TIME, |_, r, a| {
-        Ok(Value::int(time(r).timestamp().cmp(&time(&a[0]).timestamp()) as i64))
-    }),
+    method("Compare", &ONE_TIME, |_, r, a| Ok(Value::int(time(r).timestamp().cmp(&time(&a[0]).timestamp()) as i64))),
     method("Truncate", &ONE_DURATION, |_, r, a| rounded(r, a, false)),
     method("Round", &ONE_DURATION, |_, r, a| rounded(r, a, true)),
     method("Location", &NONE, |_, r, _| {

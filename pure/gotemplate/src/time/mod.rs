@@ -19,8 +19,20 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 /// The names of the months.
-pub(crate) const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+pub(crate) const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 /// The names of the weekdays, from Sunday.
 pub(crate) const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
@@ -39,11 +51,10 @@ pub(crate) fn json_text(time: &Zoned) -> String {
     format(time, "2006-01-02T15:04:05.999999999Z07:00")
 }
 
-/// A time as Go source.
+/// A time as Go source. Times are local to Go unless their text said otherwise.
 pub(crate) fn go_syntax(time: &Zoned) -> String {
-    let zone = if *time.time_zone() == TimeZone::UTC { "UTC" } else { "Local" };
     format!(
-        "time.Date({}, time.{}, {}, {}, {}, {}, {}, time.{zone})",
+        "time.Date({}, time.{}, {}, {}, {}, {}, {}, time.Local)",
         time.year(),
         MONTHS[usize::from(time.month().unsigned_abs()) - 1],
         time.day(),
@@ -56,7 +67,8 @@ pub(crate) fn go_syntax(time: &Zoned) -> String {
 
 /// Reads a date or time as TOML writes it.
 pub(crate) fn parse_moment(shown: &str) -> Option<Zoned> {
-    let layouts = ["2006-01-02T15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02", "15:04:05.999999999"];
+    let layouts =
+        ["2006-01-02T15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02", "15:04:05.999999999"];
     layouts.iter().find_map(|layout| parse(layout, shown, &TimeZone::UTC).ok())
 }
 

@@ -46,7 +46,13 @@ pub(crate) fn parse(layout: &str, text: &str, local: &TimeZone) -> Result<Zoned,
     let mut rest_layout = layout;
     let mut rest = text;
     let fail = |element: &str, rest: &str| {
-        format!("parsing time {} as {}: cannot parse {} as {}", quote(text.as_bytes()), quote(layout.as_bytes()), quote(rest.as_bytes()), quote(element.as_bytes()))
+        format!(
+            "parsing time {} as {}: cannot parse {} as {}",
+            quote(text.as_bytes()),
+            quote(layout.as_bytes()),
+            quote(rest.as_bytes()),
+            quote(element.as_bytes())
+        )
     };
     let out_of_range = |what: &str| format!("parsing time {}: {what} out of range", quote(text.as_bytes()));
     loop {
@@ -177,7 +183,8 @@ enum Problem {
 type Read<'t> = Result<&'t str, Problem>;
 
 fn digits(text: &str, count: usize) -> Result<(i64, &str), Problem> {
-    let head = text.get(..count).filter(|head| head.bytes().all(|byte| byte.is_ascii_digit())).ok_or(Problem::Syntax)?;
+    let head =
+        text.get(..count).filter(|head| head.bytes().all(|byte| byte.is_ascii_digit())).ok_or(Problem::Syntax)?;
     Ok((head.parse().map_err(|_| Problem::Syntax)?, &text[count..]))
 }
 
@@ -238,7 +245,11 @@ fn read_piece<'t>(fields: &mut Fields, piece: Piece, text: &'t str, after: &str)
                     text = text.strip_prefix(' ').unwrap_or(text);
                 }
             }
-            let count = if piece == Piece::ZeroYearDay { 3 } else { text.bytes().take(3).take_while(u8::is_ascii_digit).count() };
+            let count = if piece == Piece::ZeroYearDay {
+                3
+            } else {
+                text.bytes().take(3).take_while(u8::is_ascii_digit).count()
+            };
             let (day, rest) = digits(text, count)?;
             fields.day_of_year = Some(day);
             Ok(rest)
@@ -328,7 +339,9 @@ fn read_offset<'t>(fields: &mut Fields, text: &'t str, has_colon: bool, parts: u
     };
     let (hours, mut rest) = digits(&text[1..], 2)?;
     let mut total = ranged(hours, 0, 24, "time zone offset hour")? * 3600;
-    for (index, (unit, what)) in [(60, "time zone offset minute"), (1, "time zone offset second")].into_iter().enumerate() {
+    for (index, (unit, what)) in
+        [(60, "time zone offset minute"), (1, "time zone offset second")].into_iter().enumerate()
+    {
         if usize::from(parts) <= index + 1 {
             break;
         }
