@@ -1,0 +1,185 @@
+//! The verbs of the API on whole objects, without HTTP: create, read, update, patch, delete.
+//!
+//! ```text
+//!  request body -> decode, drop unknown fields -> convert to storage version -> default -> admission
+//!               -> carry over what the verb may not touch -> validate -> generation -> managedFields -> store
+//! ```
+//!
+//! Everything here is synchronous and works on `serde_json::Value`; writers race by compare and swap. The HTTP layer and
+//! the simulated controllers call the same functions. Entry: [`Core`].
+
+mod create;
+mod delete;
+mod fields;
+mod metadata;
+mod patch;
+mod read;
+mod scale;
+mod unknown;
+mod update;
+
+pub(crate) use delete::{DeleteOptions, Deleted, Propagation};
+pub(crate) use patch::PatchKind;
+pub(crate) use read::ListQuery;
+pub(crate) use scale::scale_of;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::addresses::Addresses;
+use crate::clock::Clock;
+use crate::error::ApiError;
+use crate::http::params::FieldValidation;
+use crate::random::Random;
+use crate::registry::{Registry, Resource};
+use crate::store::{ResourceKey, Store, Stored};
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// The user's name.
+    pub(crate) user: String,
+    /// The user's groups.
+    pub(crate) groups: Vec<String>,
+    /// The program, from the User-Agent header.
+    pub(crate) user_agent: String,
+}
+
+impl Caller {
+    /// A component of the control plane itself.
+    pub(crate) fn component(name: &str) -> Self {
+        Self {
+            user: format!("system:{name}"),
+            groups: vec!["system:masters".to_string(), "system:authenticated".to_string()],
+            user_agent: name.to_string(),
+        }
+    }
+
+    /// The field manager of a write that names none: the program's name.
+    pub(crate) fn default_manager(&self) -> String {
+        let program = self.user_agent.split('/').next().unwrap_or_default();
+        let printable: String = program.chars().filter(|c| !c.is_control()).take(128).collect();
+        if printable.is_empty() { "unknown".to_string() } else { printable }
+    }
+}
+
+/// How a write is to be done.
+#[derive(Debug, Clone)]
+pub(crate) struct WriteOptions {
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// The field manager under which the write is recorded.
+    pub(crate) manager: String,
+    /// Everything but the storing.
+    pub(crate) dry_run: bool,
+    /// What happens with unknown and duplicate fields.
+    pub(crate) validation: FieldValidation,
+}
+
+impl WriteOptions {
+    /// The options of a component of the control plane.
+    pub(crate) fn component(name: &str) -> Self {
+        Self {
+            caller: Caller::component(name),
+            manager: name.to_string(),
+            dry_run: false,
+            validation: FieldValidation::Ignore,
+        }
+    }
+}
+
+/// Which part of an object a write may touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Everything but the status (where that is a subresource).
+    Main,
+    /// The status.
+    Status,
+    /// A namespace's `spec.finalizers`.
+    Finalize,
+    /// The approval conditions of a certificate signing request.
+    Approval,
+    /// A pod's ephemeral containers.
+    EphemeralContainers,
+    /// A pod's resources.
+    Resize,
+    /// The number of replicas, by way of `/scale`.
+    Scale,
+}
+
+impl Part {
+    /// The name in paths and managedFields, "" for the main part.
+    pub(crate) fn subresource(self) -> &'static str {
+        match self {
+            Self::Main => "",
+            Self::Status => "status",
+            Self::Finalize => "finalize",
+            Self::Approval => "approval",
+            Self::EphemeralContainers => "ephemeralcontainers",
+            Self::Resize => "resize",
+            Self::Scale => "scale",
+        }
+    }
+}
+
+/// What a write came to.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    /// The object as it is now (or would be, in a dry run).
+    pub(crate) object: Arc<Stored>,
+    /// True when it did not exist before.
+    pub(crate) created: bool,
+    /// Sentences for the `Warning` header.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A decoded request body with what was noticed while decoding.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Decoded {
+    /// The object.
+    pub(crate) value: Value,
+    /// Paths of keys that occurred twice, e.g. `spec.replicas`.
+    pub(crate) duplicates: Vec<String>,
+}
+
+impl From<Value> for Decoded {
+    fn from(value: Value) -> Self {
+        Self { value, duplicates: Vec::new() }
+    }
+}
+
+/// The state that all verbs share.
+pub(crate) struct Core {
+    /// The objects.
+    pub(crate) store: Store,
+    /// The kinds.
+    pub(crate) registry: Registry,
+    /// The time.
+    pub(crate) clock: Clock,
+    /// Names and uids.
+    pub(crate) random: Random,
+    /// Cluster IPs and node ports.
+    pub(crate) addresses: Addresses,
+    /// The PEM certificate that every namespace's `kube-root-ca.crt` holds.
+    pub(crate) root_certificate_pem: std::sync::OnceLock<String>,
+}
+
+impl Core {
+    /// A core over a store.
+    pub(crate) fn new(store: Store, clock: Clock, random: Random) -> Self {
+        Self {
+            store,
+            registry: Registry::with_builtin_kinds(),
+            clock,
+            random,
+            addresses: Addresses::default(),
+            root_certificate_pem: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// The storage row of a resource key; the key comes from this code, so it is served.
+    pub(crate) fn resource(&self, key: &ResourceKey) -> Result<Arc<Resource>, ApiError> {
+        self.registry.stored(key).ok_or_else(ApiError::no_such_resource)
+    }
+}
