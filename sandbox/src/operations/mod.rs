@@ -8,6 +8,7 @@
 //! Everything here is synchronous and works on `serde_json::Value`; writers race by compare and swap. The HTTP layer and
 //! the simulated controllers call the same functions. Entry: [`Core`].
 
+mod binding;
 mod create;
 mod delete;
 mod fields;

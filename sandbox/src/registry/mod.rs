@@ -117,6 +117,34 @@ struct Rows {
     edition: u64,
 }
 
+impl Rows {
+    fn add(&mut self, resources: Vec<Resource>) {
+        for resource in resources {
+            let resource = Arc::new(resource);
+            let path = (resource.group.clone(), resource.version.clone(), resource.plural.clone());
+            let kind = (resource.group.clone(), resource.version.clone(), resource.kind.clone());
+            if is_storage_row(&resource) || !self.storage.contains_key(&resource.key) {
+                self.storage.insert(resource.key.clone(), Arc::clone(&resource));
+            }
+            self.by_path.insert(path, Arc::clone(&resource));
+            self.by_kind.insert(kind, resource);
+        }
+        self.edition += 1;
+    }
+
+    fn remove(&mut self, key: &ResourceKey) {
+        self.by_path.retain(|_, resource| resource.key != *key);
+        self.by_kind.retain(|_, resource| resource.key != *key);
+        self.storage.remove(key);
+        self.edition += 1;
+    }
+}
+
+/// Events of the second group share the first one's objects, whose own row is the stored one.
+fn is_storage_row(resource: &Resource) -> bool {
+    resource.version == resource.storage_version && ResourceKey::new(&resource.group, &resource.plural) == resource.key
+}
+
 /// The table of served resources; readers get snapshots of rows.
 pub(crate) struct Registry {
     rows: RwLock<Rows>,
@@ -134,29 +162,21 @@ impl Registry {
         self.rows.read().expect("no holder of this lock panics")
     }
 
-    /// Adds or replaces rows.
-    pub(crate) fn add(&self, resources: Vec<Resource>) {
+    /// Adds rows.
+    fn add(&self, resources: Vec<Resource>) {
+        self.rows.write().expect("no holder of this lock panics").add(resources);
+    }
+
+    /// Puts these rows in the place of all versions of a resource, in one step.
+    pub(crate) fn replace(&self, key: &ResourceKey, resources: Vec<Resource>) {
         let mut rows = self.rows.write().expect("no holder of this lock panics");
-        for resource in resources {
-            let resource = Arc::new(resource);
-            let path = (resource.group.clone(), resource.version.clone(), resource.plural.clone());
-            let kind = (resource.group.clone(), resource.version.clone(), resource.kind.clone());
-            if resource.version == resource.storage_version || !rows.storage.contains_key(&resource.key) {
-                rows.storage.insert(resource.key.clone(), Arc::clone(&resource));
-            }
-            rows.by_path.insert(path, Arc::clone(&resource));
-            rows.by_kind.insert(kind, resource);
-        }
-        rows.edition += 1;
+        rows.remove(key);
+        rows.add(resources);
     }
 
     /// Removes every version of a resource.
     pub(crate) fn remove(&self, key: &ResourceKey) {
-        let mut rows = self.rows.write().expect("no holder of this lock panics");
-        rows.by_path.retain(|_, resource| resource.key != *key);
-        rows.by_kind.retain(|_, resource| resource.key != *key);
-        rows.storage.remove(key);
-        rows.edition += 1;
+        self.rows.write().expect("no holder of this lock panics").remove(key);
     }
 
     /// The resource at a path.
@@ -194,4 +214,9 @@ impl Registry {
     pub(crate) fn serves(&self, group: &str, version: &str) -> bool {
         self.read().by_path.keys().any(|(held_group, held_version, _)| held_group == group && held_version == version)
     }
+}
+
+/// The place of a group in discovery: built-in ones in their fixed order, then the others.
+pub(crate) fn group_rank(group: &str) -> usize {
+    builtin::GROUP_ORDER.iter().position(|known| *known == group).unwrap_or(builtin::GROUP_ORDER.len())
 }

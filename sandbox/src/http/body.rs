@@ -1,0 +1,201 @@
+//! Bodies: the one that answers have, and how request bodies are read.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::error::ApiError;
+use crate::operations::Decoded;
+
+/// The body of an answer: all at once, or lines of a watch as they come.
+#[derive(Debug)]
+pub struct SandboxBody {
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Whole(Option<Bytes>),
+    Lines(mpsc::Receiver<Bytes>),
+}
+
+impl SandboxBody {
+    /// A body that is known whole.
+    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self { content: Content::Whole(Some(bytes.into())) }
+    }
+
+    /// A body whose pieces come over a channel.
+    pub(crate) fn lines(receiver: mpsc::Receiver<Bytes>) -> Self {
+        Self { content: Content::Lines(receiver) }
+    }
+}
+
+impl Body for SandboxBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.content {
+            Content::Whole(bytes) => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Lines(receiver) => receiver.poll_recv(context).map(|line| line.map(|line| Ok(Frame::data(line)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.content, Content::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Content::Lines(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// The media types in which objects may come.
+pub(crate) const ACCEPTED: &[&str] = &["application/json", "application/yaml"];
+
+/// How deep a body may nest; deeper ones are refused before they are built.
+const DEPTH_MAX: usize = 200;
+
+/// Reads a request body by its `Content-Type` (JSON when there is none).
+pub(crate) fn decode(content_type: &str, body: &Bytes) -> Result<Decoded, ApiError> {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    match media_type {
+        "" | "application/json" | "*/*" => decode_json(body),
+        "application/yaml" | "application/x-yaml" | "text/yaml" => decode_yaml(body),
+        _ => Err(ApiError::unsupported_media_type(ACCEPTED)),
+    }
+}
+
+/// Reads JSON and notices duplicate keys.
+pub(crate) fn decode_json(body: &Bytes) -> Result<Decoded, ApiError> {
+    let mut reading = Reading { path: String::new(), duplicates: Vec::new(), depth: 0 };
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value = (&mut reading)
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(|error| ApiError::bad_request(format!("the body of the request is not JSON: {error}")))?;
+    Ok(Decoded { value, duplicates: reading.duplicates })
+}
+
+/// Reads YAML (of which JSON is a part) as kubectl does.
+pub(crate) fn decode_yaml(body: &Bytes) -> Result<Decoded, ApiError> {
+    let looks_like_json = body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | b'['));
+    if looks_like_json && let Ok(decoded) = decode_json(body) {
+        return Ok(decoded);
+    }
+    let value = landfall_yaml::read_one(body, landfall_yaml::Resolver::Kubernetes)
+        .map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))?;
+    let duplicates = match landfall_yaml::read_one(body, landfall_yaml::Resolver::KubernetesStrict) {
+        Ok(_) => Vec::new(),
+        Err(error) => vec![error.to_string()],
+    };
+    Ok(Decoded { value, duplicates })
+}
+
+/// Reads a value and remembers where it is.
+struct Reading {
+    path: String,
+    duplicates: Vec<String>,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Reading {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Reading {
+    fn enter<E: serde::de::Error>(&mut self) -> Result<(), E> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(E::custom(format!("it nests deeper than {DEPTH_MAX} levels")));
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Reading {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        use std::fmt::Write as _;
+        self.enter()?;
+        let length = self.path.len();
+        let mut items = Vec::new();
+        loop {
+            let _ = write!(self.path, "[{}]", items.len());
+            let item = access.next_element_seed(&mut *self)?;
+            self.path.truncate(length);
+            match item {
+                Some(item) => items.push(item),
+                None => break,
+            }
+        }
+        self.depth -= 1;
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        self.enter()?;
+        let length = self.path.len();
+        let mut map = Map::new();
+        while let Some(key) = access.next_key::<String>()? {
+            if length > 0 {
+                self.path.push('.');
+            }
+            self.path.push_str(&key);
+            if map.contains_key(&key) {
+                self.duplicates.push(self.path.clone());
+            }
+            let value = access.next_value_seed(&mut *self)?;
+            self.path.truncate(length);
+            map.insert(key, value);
+        }
+        self.depth -= 1;
+        Ok(Value::Object(map))
+    }
+}

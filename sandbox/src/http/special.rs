@@ -1,0 +1,214 @@
+//! Subresources that only one or a few kinds have: eviction, binding, tokens, finalize, approval, logs.
+
+use http::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::body::SandboxBody;
+use super::path::ObjectPath;
+use super::{Handler, Request, respond};
+use crate::clock::rfc3339;
+use crate::error::ApiError;
+use crate::json;
+use crate::operations::{DeleteOptions, Part};
+use crate::registry::Resource;
+use crate::selector::LabelSelector;
+use crate::store::ResourceKey;
+use crate::tokens::User;
+
+/// The answer to something that was done and has nothing to show.
+fn done(status: StatusCode) -> Response<SandboxBody> {
+    let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": status.as_u16()});
+    respond::json_bytes(status, body.to_string())
+}
+
+impl Handler {
+    /// Answers a request for a subresource other than status and scale.
+    pub(super) fn special(
+        &self,
+        request: &Request<'_>,
+        resource: &Resource,
+        path: &ObjectPath,
+        name: &str,
+        subresource: &str,
+    ) -> Result<Response<SandboxBody>, ApiError> {
+        let method = &request.parts.method;
+        match (resource.key.as_str(), subresource, method) {
+            ("namespaces", "finalize", &Method::PUT) => self.write(request, resource, path, name, Part::Finalize),
+            ("certificatesigningrequests.certificates.k8s.io", "approval", &Method::PUT | &Method::PATCH) => {
+                self.write(request, resource, path, name, Part::Approval)
+            }
+            ("pods", "ephemeralcontainers", &Method::PUT | &Method::PATCH) => {
+                self.write(request, resource, path, name, Part::EphemeralContainers)
+            }
+            ("pods", "resize", &Method::PUT | &Method::PATCH) => self.write(request, resource, path, name, Part::Resize),
+            ("certificatesigningrequests.certificates.k8s.io", "approval", &Method::GET)
+            | ("pods", "ephemeralcontainers" | "resize", &Method::GET) => {
+                let stored = self.core.get(resource, path.namespace.as_deref().unwrap_or_default(), name)?;
+                Ok(respond::object(StatusCode::OK, resource, &stored, request.negotiated()?, request))
+            }
+            ("pods", "eviction", &Method::POST) => self.evict(request, resource, path, name),
+            ("pods", "binding", &Method::POST) => {
+                let body = request.decoded()?.value;
+                self.bind(request, resource, path, name, &body)
+            }
+            ("pods", "log", &Method::GET) => self.log(request, resource, path, name),
+            ("pods", "exec" | "attach" | "portforward", _) => Err(ApiError::bad_request(format!(
+                "{subresource} is not served: the pods of this server are simulated, so there is no process to talk to; \
+                 `kubectl logs` and `kubectl describe` show what they do"
+            ))),
+            ("serviceaccounts", "token", &Method::POST) => self.token(request, resource, path, name),
+            _ => Err(ApiError::no_such_resource()),
+        }
+    }
+
+    fn evict(
+        &self,
+        request: &Request<'_>,
+        resource: &Resource,
+        path: &ObjectPath,
+        name: &str,
+    ) -> Result<Response<SandboxBody>, ApiError> {
+        let namespace = path.namespace.as_deref().unwrap_or_default();
+        let body = request.decoded()?.value;
+        let stored = self.core.get(resource, namespace, name)?;
+        let is_running = !matches!(json::text(&stored.value, "/status/phase"), "Succeeded" | "Failed" | "Pending")
+            && !json::is_terminating(&stored.value);
+        let budgets_key = ResourceKey::from("poddisruptionbudgets.policy");
+        let budgets: Vec<_> = self
+            .core
+            .store
+            .list(&budgets_key, Some(namespace), None)
+            .map(|listing| listing.items)
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|budget| LabelSelector::of_spec(budget.value.pointer("/spec/selector")).matches(&stored.value))
+            .collect();
+        let options = request.write_options()?;
+        if is_running && let Some(budget) = budgets.first() {
+            if budgets.len() > 1 {
+                return Err(ApiError::internal("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."));
+            }
+            if json::integer(&budget.value, "/status/disruptionsAllowed").unwrap_or(0) < 1 {
+                let budget_name = json::name(&budget.value);
+                let needed = json::integer(&budget.value, "/status/desiredHealthy").unwrap_or(0);
+                let healthy = json::integer(&budget.value, "/status/currentHealthy").unwrap_or(0);
+                let why = format!("The disruption budget {budget_name} needs {needed} healthy pods and has {healthy} currently");
+                let causes = json!({"causes": [{"reason": "DisruptionBudget", "message": why}]});
+                let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+                return Err(ApiError::too_many_requests(message, causes));
+            }
+            if !options.dry_run {
+                self.count_disruption(&budget.value, name);
+            }
+        }
+        let delete = DeleteOptions::parse(body.get("deleteOptions").unwrap_or(&Value::Null))?;
+        self.core.delete(resource, namespace, name, &delete, &options)?;
+        Ok(done(StatusCode::CREATED))
+    }
+
+    /// Takes one disruption off a budget at once, before its controller counts again.
+    fn count_disruption(&self, budget: &Value, pod: &str) {
+        let key = ResourceKey::from("poddisruptionbudgets.policy");
+        let mut next = budget.clone();
+        let allowed = json::integer(budget, "/status/disruptionsAllowed").unwrap_or(0);
+        json::set(&mut next, &["status", "disruptionsAllowed"], allowed - 1);
+        json::set(&mut next, &["status", "disruptedPods", pod], rfc3339(self.core.clock.now()));
+        let revision = json::text(budget, "/metadata/resourceVersion").parse().unwrap_or(0);
+        // If the controller counted meanwhile, its number is as good.
+        let _ = self.core.store.put(&key, crate::store::Expect::Revision(revision), next);
+    }
+
+    /// Puts a pod on a node.
+    pub(super) fn bind(
+        &self,
+        request: &Request<'_>,
+        resource: &Resource,
+        path: &ObjectPath,
+        name: &str,
+        body: &Value,
+    ) -> Result<Response<SandboxBody>, ApiError> {
+        let namespace = path.namespace.as_deref().unwrap_or_default();
+        let node = json::text(body, "/target/name");
+        if node.is_empty() {
+            let cause = crate::error::Cause::required("target.name", "");
+            return Err(ApiError::invalid("", "Binding", name, vec![cause]));
+        }
+        self.core.bind_pod(resource, namespace, name, node, &request.write_options()?)?;
+        Ok(done(StatusCode::CREATED))
+    }
+
+    fn token(
+        &self,
+        request: &Request<'_>,
+        resource: &Resource,
+        path: &ObjectPath,
+        name: &str,
+    ) -> Result<Response<SandboxBody>, ApiError> {
+        let namespace = path.namespace.as_deref().unwrap_or_default();
+        let account = self.core.get(resource, namespace, name)?;
+        let mut body = request.decoded()?.value;
+        let lasts_s = json::integer(&body, "/spec/expirationSeconds").unwrap_or(3600);
+        if lasts_s < 600 {
+            let cause = crate::error::Cause::invalid(
+                "spec.expirationSeconds",
+                &json!(lasts_s),
+                "may not specify a duration less than 10 minutes",
+            );
+            return Err(ApiError::invalid("authentication.k8s.io", "TokenRequest", name, vec![cause]));
+        }
+        let expires = self.core.clock.now() + jiff::SignedDuration::from_secs(lasts_s);
+        let user = User::service_account(namespace, name, json::uid(&account.value));
+        let token = self.tokens.issue(user).map_err(ApiError::internal)?;
+        json::set(&mut body, &["kind"], "TokenRequest");
+        json::set(&mut body, &["apiVersion"], "authentication.k8s.io/v1");
+        json::set(&mut body, &["metadata", "name"], name);
+        json::set(&mut body, &["metadata", "namespace"], namespace);
+        json::set(&mut body, &["metadata", "creationTimestamp"], rfc3339(self.core.clock.now()));
+        json::set(&mut body, &["spec", "expirationSeconds"], lasts_s);
+        json::set(&mut body, &["status"], json!({"token": token, "expirationTimestamp": rfc3339(expires)}));
+        Ok(respond::json_bytes(StatusCode::CREATED, body.to_string()))
+    }
+
+    fn log(
+        &self,
+        request: &Request<'_>,
+        resource: &Resource,
+        path: &ObjectPath,
+        name: &str,
+    ) -> Result<Response<SandboxBody>, ApiError> {
+        let pod = self.core.get(resource, path.namespace.as_deref().unwrap_or_default(), name)?;
+        let containers = json::list(&pod.value, "/spec/containers");
+        let wanted = request.params.text("container");
+        let container = if wanted.is_empty() {
+            match containers {
+                [only] => only,
+                several => {
+                    let names: Vec<&str> = several.iter().map(|container| json::text(container, "/name")).collect();
+                    return Err(ApiError::bad_request(format!(
+                        "a container name must be specified for pod {name}, choose one of: [{}]",
+                        names.join(" ")
+                    )));
+                }
+            }
+        } else {
+            containers
+                .iter()
+                .chain(json::list(&pod.value, "/spec/initContainers"))
+                .find(|container| json::text(container, "/name") == wanted)
+                .ok_or_else(|| ApiError::bad_request(format!("container {wanted} is not valid for pod {name}")))?
+        };
+        let container_name = json::text(container, "/name");
+        let status = json::list(&pod.value, "/status/containerStatuses")
+            .iter()
+            .chain(json::list(&pod.value, "/status/initContainerStatuses"))
+            .find(|status| json::text(status, "/name") == container_name);
+        let previous = request.params.flag("previous");
+        let text = crate::workloads::logs::of(&pod.value, container, status, previous).map_err(|why| {
+            ApiError::bad_request(format!("container {container_name:?} in pod {name:?} is waiting to start: {why}"))
+        })?;
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = request.params.number("tailLines")?.map_or(lines.len(), |tail| usize::try_from(tail).unwrap_or(usize::MAX));
+        let shown: String = lines[lines.len().saturating_sub(tail)..].iter().map(|line| format!("{line}\n")).collect();
+        Ok(respond::plain(StatusCode::OK, &shown))
+    }
+}

@@ -1,0 +1,206 @@
+//! Starting, driving and stopping a sandbox.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::http::Handler;
+use crate::operations::{Caller, Core};
+use crate::random::Random;
+use crate::service::ClientService;
+use crate::store::{HISTORY_EVENTS_MAX, Journal, JournalError, Store};
+use crate::workloads::{self, Engine};
+use crate::{crd, kinds};
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The file cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// What a sandbox is to be like. Defaults: in memory, the machine's clock, one simulated node per default set.
+#[derive(Debug, Clone)]
+pub struct SandboxBuilder {
+    clock: Clock,
+    seed: Option<u64>,
+    file: Option<PathBuf>,
+    nodes: usize,
+    history_events_max: usize,
+    controllers: bool,
+}
+
+impl Default for SandboxBuilder {
+    fn default() -> Self {
+        Self {
+            clock: Clock::real(),
+            seed: None,
+            file: None,
+            nodes: 2,
+            history_events_max: HISTORY_EVENTS_MAX,
+            controllers: true,
+        }
+    }
+}
+
+impl SandboxBuilder {
+    /// Uses this clock; a driven one moves only by [`Sandbox::advance`].
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Makes names, uids and addresses repeatable.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Keeps all objects in one SQLite file, and begins with what it holds.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file = Some(path.into());
+        self
+    }
+
+    /// Sets the number of simulated nodes (2 unless set). Without nodes, pods stay pending.
+    #[must_use]
+    pub fn nodes(mut self, count: usize) -> Self {
+        self.nodes = count;
+        self
+    }
+
+    /// Bounds how many changes of each resource are kept for watches and continued lists (10,000 unless set).
+    #[must_use]
+    pub fn history_events_max(mut self, count: usize) -> Self {
+        self.history_events_max = count.max(1);
+        self
+    }
+
+    /// Leaves out everything that acts by itself: nothing but the API is served.
+    #[must_use]
+    pub fn without_controllers(mut self) -> Self {
+        self.controllers = false;
+        self
+    }
+
+    /// Starts the sandbox on the current tokio runtime.
+    ///
+    /// Errors: the file cannot be opened or read.
+    pub async fn start(self) -> Result<Sandbox, StartError> {
+        let (journal, restored, latest) = match &self.file {
+            None => (None, Vec::new(), 1),
+            Some(path) => {
+                let (journal, restored, latest) = Journal::open(path).await?;
+                (Some(journal), restored, latest)
+            }
+        };
+        let store = Store::new(self.history_events_max, journal);
+        for object in restored {
+            store.restore(&object.resource, object.value, object.revision);
+        }
+        store.restore_revision(latest);
+        let random = self.seed.map_or_else(Random::fresh, Random::seeded);
+        let core = Arc::new(Core::new(store, self.clock.clone(), random));
+        crd::restore(&core);
+        let services = core.store.list(&"services".into(), None, None).map(|listing| listing.items).unwrap_or_default();
+        for service in services {
+            kinds::restore(&core, &service.value);
+        }
+        let stop = CancellationToken::new();
+        workloads::bootstrap(&core, self.nodes);
+        let engine = self.controllers.then(|| Engine::start(Arc::clone(&core), stop.clone()));
+        let handler = Handler::new(Arc::clone(&core), stop.clone());
+        Ok(Sandbox { core, handler, engine, stop })
+    }
+}
+
+/// A running API server with its simulated cluster. Stops when dropped.
+pub struct Sandbox {
+    core: Arc<Core>,
+    handler: Handler,
+    engine: Option<Engine>,
+    stop: CancellationToken,
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Sandbox").field("revision", &self.core.store.revision()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Sandbox {
+    /// Says what the sandbox is to be like.
+    pub fn builder() -> SandboxBuilder {
+        SandboxBuilder::default()
+    }
+
+    /// The API server as a service, for an administrator: `kube::Client::new(sandbox.client_service(), "default")`.
+    pub fn client_service(&self) -> ClientService {
+        self.client_service_as("kubernetes-admin", &["system:masters", "system:authenticated"])
+    }
+
+    /// The API server as a service, for a certain user.
+    pub fn client_service_as(&self, user: &str, groups: &[&str]) -> ClientService {
+        let caller = Caller {
+            user: user.to_string(),
+            groups: groups.iter().map(|group| (*group).to_string()).collect(),
+            user_agent: String::new(),
+        };
+        ClientService::new(self.handler.clone(), caller)
+    }
+
+    /// The clock that everything in the sandbox goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.core.clock
+    }
+
+    /// Moves a driven clock on; everything that is due until then happens in order, before this returns.
+    ///
+    /// On the machine's clock it only waits until the controllers have nothing to do at the moment.
+    pub async fn advance(&self, by: Duration) {
+        let target = self.clock().now() + SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+        self.advance_to(target).await;
+    }
+
+    /// Moves a driven clock on to a time; see [`Sandbox::advance`].
+    pub async fn advance_to(&self, target: Timestamp) {
+        match &self.engine {
+            Some(engine) => engine.advance_to(target).await,
+            None => self.core.clock.set(target),
+        }
+    }
+
+    /// Waits until the controllers have nothing to do at the present time.
+    pub async fn settle(&self) {
+        if let Some(engine) = &self.engine {
+            engine.settle().await;
+        }
+    }
+
+    /// Forgets all history: older resourceVersions get 410 from now on.
+    pub fn compact(&self) {
+        self.core.store.compact();
+    }
+
+    /// Ends all watches and background work; writes that were answered are on file.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let revision = self.core.store.revision();
+        // A failed file was reported to every writer already.
+        let _ = self.core.store.durable(revision).await;
+    }
+}

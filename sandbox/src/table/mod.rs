@@ -1,0 +1,85 @@
+//! Tables: what `kubectl get` shows, computed by the server.
+//!
+//! Source: the printers of kube-apiserver 1.36 (`pkg/printers/internalversion`) and the table convertor of custom resources.
+
+mod columns;
+mod custom;
+mod text;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::registry::Resource;
+
+/// How much of the object goes with each row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Include {
+    /// Nothing.
+    None,
+    /// Its metadata.
+    Metadata,
+    /// All of it.
+    Object,
+}
+
+impl Include {
+    /// Reads `?includeObject=`.
+    pub(crate) fn parse(text: &str) -> Self {
+        match text {
+            "None" => Self::None,
+            "Object" => Self::Object,
+            _ => Self::Metadata,
+        }
+    }
+}
+
+/// A column: heading, type, format, whether it is shown only in wide output, description.
+struct Heading {
+    name: String,
+    kind: String,
+    format: String,
+    priority: i64,
+    description: String,
+}
+
+impl Heading {
+    fn to_json(&self) -> Value {
+        json!({"name": self.name, "type": self.kind, "format": self.format, "description": self.description,
+            "priority": self.priority})
+    }
+}
+
+/// Makes a table of objects (in the resource's version).
+pub(crate) fn table<'a>(
+    resource: &Resource,
+    objects: impl Iterator<Item = &'a Value>,
+    include: Include,
+    with_columns: bool,
+    now: Timestamp,
+) -> Value {
+    let headings = match &resource.custom {
+        Some(custom) => custom::headings(custom),
+        None => columns::headings(resource),
+    };
+    let cells = |object: &Value| match &resource.custom {
+        Some(custom) => custom::cells(custom, object, now),
+        None => columns::cells(resource, object, now),
+    };
+    let rows: Vec<Value> = objects
+        .map(|object| {
+            let shown = match include {
+                Include::None => Value::Null,
+                Include::Metadata => json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+                    "metadata": object.get("metadata").cloned().unwrap_or_default()}),
+                Include::Object => object.clone(),
+            };
+            let mut row = json!({"cells": cells(object)});
+            if !shown.is_null() {
+                row["object"] = shown;
+            }
+            row
+        })
+        .collect();
+    let definitions: Vec<Value> = if with_columns { headings.iter().map(Heading::to_json).collect() } else { Vec::new() };
+    json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "columnDefinitions": definitions, "rows": rows})
+}

@@ -1,0 +1,132 @@
+//! What a fresh cluster holds: namespaces, nodes, the API server's own service, default classes and roles.
+
+use serde_json::{Value, json};
+
+use crate::clock::{rfc3339, rfc3339_micro};
+use crate::json;
+use crate::operations::{Core, Decoded, WriteOptions};
+use crate::store::ResourceKey;
+
+/// Makes what is missing; what exists is left alone.
+pub(crate) fn bootstrap(core: &Core, nodes: usize) {
+    for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+        ensure(core, "namespaces", json!({"metadata": {"name": name}}));
+    }
+    for index in 0..nodes {
+        ensure(core, "nodes", node(core, index));
+        let name = node_name(index);
+        let lease = json!({
+            "metadata": {"name": name, "namespace": "kube-node-lease"},
+            "spec": {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": rfc3339_micro(core.clock.now())},
+        });
+        ensure(core, "leases.coordination.k8s.io", lease);
+    }
+    for (name, value, description) in [
+        ("system-cluster-critical", 2_000_000_000, "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."),
+        ("system-node-critical", 2_000_001_000, "Used for system critical pods that must not be moved from their current node."),
+    ] {
+        let class = json!({"metadata": {"name": name}, "value": value, "description": description});
+        ensure(core, "priorityclasses.scheduling.k8s.io", class);
+    }
+    ensure(
+        core,
+        "storageclasses.storage.k8s.io",
+        json!({"metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+            "provisioner": "sandbox.landfall.io/simulated", "volumeBindingMode": "WaitForFirstConsumer", "allowVolumeExpansion": true}),
+    );
+    ensure(
+        core,
+        "services",
+        json!({"metadata": {"name": "kubernetes", "namespace": "default",
+                "labels": {"component": "apiserver", "provider": "kubernetes"}},
+            "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]}}),
+    );
+    for (name, rules) in cluster_roles() {
+        let role = json!({"metadata": {"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}}, "rules": rules});
+        ensure(core, "clusterroles.rbac.authorization.k8s.io", role);
+    }
+    ensure(
+        core,
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        json!({"metadata": {"name": "cluster-admin", "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:masters"}]}),
+    );
+}
+
+fn cluster_roles() -> Vec<(&'static str, Value)> {
+    let read = json!(["get", "list", "watch"]);
+    let write = json!(["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]);
+    let groups = json!(["", "apps", "batch", "autoscaling", "networking.k8s.io", "policy", "discovery.k8s.io"]);
+    vec![
+        (
+            "cluster-admin",
+            json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}, {"nonResourceURLs": ["*"], "verbs": ["*"]}]),
+        ),
+        ("admin", json!([{"apiGroups": groups, "resources": ["*"], "verbs": write}])),
+        ("edit", json!([{"apiGroups": groups, "resources": ["*"], "verbs": write}])),
+        ("view", json!([{"apiGroups": groups, "resources": ["*"], "verbs": read}])),
+    ]
+}
+
+fn node_name(index: usize) -> String {
+    format!("node-{}", index + 1)
+}
+
+fn node(core: &Core, index: usize) -> Value {
+    let now = rfc3339(core.clock.now());
+    let name = node_name(index);
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+        json!({"type": kind, "status": status, "reason": reason, "message": message,
+            "lastHeartbeatTime": now, "lastTransitionTime": now})
+    };
+    let amounts = json!({"cpu": "32", "memory": "256Gi", "pods": "1000", "ephemeral-storage": "1Ti", "hugepages-1Gi": "0", "hugepages-2Mi": "0"});
+    json!({
+        "metadata": {
+            "name": name,
+            "labels": {
+                "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+                "beta.kubernetes.io/os": "linux", "beta.kubernetes.io/arch": "amd64",
+                "topology.kubernetes.io/zone": format!("zone-{}", index % 3 + 1),
+                "topology.kubernetes.io/region": "sandbox",
+            },
+            "annotations": {"sandbox.landfall.io/simulated": "true"},
+        },
+        "spec": {"podCIDR": format!("10.244.{}.0/24", index % 256), "podCIDRs": [format!("10.244.{}.0/24", index % 256)]},
+        "status": {
+            "capacity": amounts, "allocatable": amounts,
+            "addresses": [
+                {"type": "InternalIP", "address": format!("172.18.{}.{}", index / 250, index % 250 + 2)},
+                {"type": "Hostname", "address": name},
+            ],
+            "conditions": [
+                condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+                condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+                condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+                condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+            ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+            "nodeInfo": {
+                "machineID": format!("{index:032x}"), "systemUUID": format!("{index:032x}"), "bootID": format!("{index:032x}"),
+                "kernelVersion": "6.12.0", "osImage": "Landfall Sandbox", "containerRuntimeVersion": "sandbox://1.0",
+                "kubeletVersion": landfall_merge::builtin::KUBERNETES_VERSION,
+                "kubeProxyVersion": landfall_merge::builtin::KUBERNETES_VERSION,
+                "operatingSystem": "linux", "architecture": "amd64",
+            },
+        },
+    })
+}
+
+fn ensure(core: &Core, resource: &str, mut value: Value) {
+    let key = ResourceKey::from(resource);
+    let Ok(resource) = core.resource(&key) else { return };
+    let namespace = json::namespace(&value).to_string();
+    if core.store.get(&key, &namespace, json::name(&value)).is_some() {
+        return;
+    }
+    json::set(&mut value, &["apiVersion"], resource.api_version());
+    json::set(&mut value, &["kind"], resource.kind.as_str());
+    if let Err(error) = core.create(&resource, &namespace, Decoded::from(value), &WriteOptions::component("sandbox")) {
+        tracing::error!(resource = resource.qualified(), %error, "the sandbox could not make one of its first objects");
+    }
+}

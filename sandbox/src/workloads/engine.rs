@@ -1,0 +1,183 @@
+//! The loop that runs the controllers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Context, Controller, Work};
+use super::{crds, garbage, namespaces, pods};
+use crate::operations::Core;
+use crate::store::{Change, ObjectId, ResourceKey, Tapped};
+
+/// How many pieces of work are done before other tasks get a turn.
+const STEPS_PER_TURN: usize = 64;
+
+/// A request to the running engine.
+enum Order {
+    /// Do what is due now, then answer.
+    Settle(oneshot::Sender<()>),
+    /// Move the clock on, doing what becomes due on the way, then answer.
+    Advance { to: Timestamp, done: oneshot::Sender<()> },
+}
+
+/// The handle of the running engine.
+pub(crate) struct Engine {
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+impl Engine {
+    /// Starts the controllers; they end with `stop`.
+    pub(crate) fn start(core: Arc<Core>, stop: CancellationToken) -> Self {
+        let changes = core.store.tap();
+        let (orders, received) = mpsc::unbounded_channel();
+        let mut running = Running { core, queue: BTreeSet::new(), timers: BTreeMap::new(), changes };
+        running.look_at_everything();
+        tokio::spawn(running.run(received, stop));
+        Self { orders }
+    }
+
+    /// Waits until nothing is to be done at the present time.
+    pub(crate) async fn settle(&self) {
+        let (done, answered) = oneshot::channel();
+        if self.orders.send(Order::Settle(done)).is_ok() {
+            // An engine that has ended has nothing to do either.
+            let _ = answered.await;
+        }
+    }
+
+    /// Moves a driven clock on.
+    pub(crate) async fn advance_to(&self, to: Timestamp) {
+        let (done, answered) = oneshot::channel();
+        if self.orders.send(Order::Advance { to, done }).is_ok() {
+            // As above.
+            let _ = answered.await;
+        }
+    }
+}
+
+struct Running {
+    core: Arc<Core>,
+    queue: BTreeSet<Work>,
+    timers: BTreeMap<(Timestamp, Work), ()>,
+    changes: mpsc::UnboundedReceiver<Tapped>,
+}
+
+impl Running {
+    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>, stop: CancellationToken) {
+        loop {
+            if !self.work(&stop).await {
+                return;
+            }
+            let next_timer = self.timers.keys().next().map(|(at, _)| *at);
+            let driven = self.core.clock.is_driven();
+            let sleep = match next_timer {
+                Some(at) if !driven => self.core.clock.until(at),
+                _ => std::time::Duration::from_secs(3600),
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                change = self.changes.recv() => match change {
+                    Some((resource, change)) => self.enqueue(&resource, &change),
+                    None => return,
+                },
+                () = tokio::time::sleep(sleep) => {}
+                order = orders.recv() => match order {
+                    None => return,
+                    Some(Order::Settle(done)) => {
+                        self.work(&stop).await;
+                        // Nobody may be waiting any more.
+                        let _ = done.send(());
+                    }
+                    Some(Order::Advance { to, done }) => {
+                        self.advance(to, &stop).await;
+                        let _ = done.send(());
+                    }
+                },
+            }
+        }
+    }
+
+    /// Steps a driven clock from timer to timer.
+    async fn advance(&mut self, to: Timestamp, stop: &CancellationToken) {
+        loop {
+            if !self.work(stop).await {
+                return;
+            }
+            match self.timers.keys().next().map(|(at, _)| *at) {
+                Some(at) if at <= to => self.core.clock.set(at),
+                _ => break,
+            }
+        }
+        self.core.clock.set(to);
+        self.work(stop).await;
+    }
+
+    /// Does everything that is due; false when the sandbox stops.
+    async fn work(&mut self, stop: &CancellationToken) -> bool {
+        let mut steps = 0;
+        loop {
+            while let Ok((resource, change)) = self.changes.try_recv() {
+                self.enqueue(&resource, &change);
+            }
+            let now = self.core.clock.now();
+            while let Some(timer) = self.timers.first_entry().filter(|timer| timer.key().0 <= now) {
+                let ((_, work), ()) = timer.remove_entry();
+                self.queue.insert(work);
+            }
+            let Some(work) = self.queue.pop_first() else { return !stop.is_cancelled() };
+            self.step(&work, now);
+            steps += 1;
+            if steps % STEPS_PER_TURN == 0 {
+                if stop.is_cancelled() {
+                    return false;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn step(&mut self, work: &Work, now: Timestamp) {
+        let mut context = Context { core: &self.core, now, timers: &mut self.timers };
+        let (controller, id) = work;
+        match controller {
+            Controller::Namespace => namespaces::reconcile(&mut context, id),
+            Controller::Definition => crds::reconcile(&mut context, id),
+            Controller::Garbage => garbage::reconcile(&mut context, id),
+            Controller::Pod => pods::reconcile(&mut context, id),
+        }
+    }
+
+    /// Queues every object, as after a start on an old file.
+    fn look_at_everything(&mut self) {
+        for resource in self.core.store.resources() {
+            let objects = self.core.store.list(&resource, None, None).map(|listing| listing.items).unwrap_or_default();
+            for stored in objects {
+                let id = ObjectId::of(&resource, &stored.value);
+                self.enqueue_object(&resource, &id);
+                self.queue.insert((Controller::Garbage, id));
+            }
+        }
+    }
+
+    /// Queues whoever cares about a change.
+    fn enqueue(&mut self, resource: &ResourceKey, change: &Change) {
+        let id = ObjectId { resource: resource.clone(), namespace: Arc::clone(&change.namespace), name: Arc::clone(&change.name) };
+        self.enqueue_object(resource, &id);
+        garbage::enqueue(&self.core, &id, change, &mut self.queue);
+        namespaces::enqueue(change, &mut self.queue);
+        crds::enqueue(&self.core, &id, change, &mut self.queue);
+    }
+
+    fn enqueue_object(&mut self, resource: &ResourceKey, id: &ObjectId) {
+        let controller = match resource.as_str() {
+            "namespaces" => Controller::Namespace,
+            "pods" => Controller::Pod,
+            crate::crd::CRD_RESOURCE => Controller::Definition,
+            _ => return,
+        };
+        self.queue.insert((controller, id.clone()));
+    }
+}

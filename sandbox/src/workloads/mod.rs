@@ -1,0 +1,22 @@
+//! The controllers and nodes of a cluster, simulated on the sandbox' clock.
+//!
+//! ```text
+//!  store --changes--> queue of (controller, object) --one at a time--> reconcile --writes--> store
+//!                          ^                                              |
+//!                          '------------- timers on the clock <-----------'
+//! ```
+//!
+//! All controllers run one after another in one task, in a fixed order, and read nothing but the store and the clock:
+//! the same history gives the same world. Entry: [`Engine`]; each file below is one controller with a `reconcile`.
+
+mod bootstrap;
+mod context;
+mod crds;
+mod engine;
+mod garbage;
+pub(crate) mod logs;
+mod namespaces;
+mod pods;
+
+pub(crate) use bootstrap::bootstrap;
+pub(crate) use engine::Engine;
