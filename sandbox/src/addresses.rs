@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The service network, 10.96.0.0/12, as kubeadm sets it up; .1 is the API server's own.
 const SERVICE_NETWORK: u32 = u32::from_be_bytes([10, 96, 0, 0]);
@@ -16,6 +17,7 @@ const NODE_PORTS: std::ops::RangeInclusive<u16> = 30000..=32767;
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
     used: Mutex<Used>,
+    pods: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +54,12 @@ impl Addresses {
     pub(crate) fn is_service_address(address: Ipv4Addr) -> bool {
         let offset = u32::from(address).wrapping_sub(SERVICE_NETWORK);
         offset > 0 && offset < SERVICE_ADDRESSES - 1
+    }
+
+    /// The next pod address of 10.244.0.0/14; they come round again after a quarter of a million.
+    pub(crate) fn take_pod_address(&self) -> String {
+        let next = self.pods.fetch_add(1, Ordering::Relaxed) % ((1 << 18) - 512) + 256;
+        Ipv4Addr::from(u32::from_be_bytes([10, 244, 0, 0]) + next).to_string()
     }
 
     /// Gives an address back.

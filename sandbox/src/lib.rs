@@ -30,6 +30,7 @@ mod json;
 mod kinds;
 mod openapi;
 mod operations;
+mod quantity;
 mod random;
 mod registry;
 mod sandbox;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::http::Handler;
-use crate::operations::{Caller, Core};
+use crate::operations::{Caller, Core, Settings};
 use crate::random::Random;
 use crate::service::ClientService;
 use crate::store::{HISTORY_EVENTS_MAX, Journal, JournalError, Store};
@@ -33,6 +33,7 @@ pub struct SandboxBuilder {
     nodes: usize,
     history_events_max: usize,
     controllers: bool,
+    settings: Settings,
 }
 
 impl Default for SandboxBuilder {
@@ -44,6 +45,7 @@ impl Default for SandboxBuilder {
             nodes: 2,
             history_events_max: HISTORY_EVENTS_MAX,
             controllers: true,
+            settings: Settings::default(),
         }
     }
 }
@@ -84,6 +86,22 @@ impl SandboxBuilder {
         self
     }
 
+    /// Lets readiness and startup probes succeed at once, whatever `initialDelaySeconds` says.
+    #[must_use]
+    pub fn quick_probes(mut self) -> Self {
+        self.settings.quick_probes = true;
+        self
+    }
+
+    /// Lets commands that are not understood end well after a while, in pods that may end (Jobs, hooks).
+    ///
+    /// Unless this is set, they run until a fault such as `exit=0` says otherwise.
+    #[must_use]
+    pub fn unknown_commands_end_after(mut self, after: Duration) -> Self {
+        self.settings.unknown_commands_end = Some(after);
+        self
+    }
+
     /// Leaves out everything that acts by itself: nothing but the API is served.
     #[must_use]
     pub fn without_controllers(mut self) -> Self {
@@ -108,7 +126,7 @@ impl SandboxBuilder {
         }
         store.restore_revision(latest);
         let random = self.seed.map_or_else(Random::fresh, Random::seeded);
-        let core = Arc::new(Core::new(store, self.clock.clone(), random));
+        let core = Arc::new(Core::new(store, self.clock.clone(), random, self.settings));
         crd::restore(&core);
         let services = core.store.list(&"services".into(), None, None).map(|listing| listing.items).unwrap_or_default();
         for service in services {

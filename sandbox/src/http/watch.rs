@@ -128,7 +128,10 @@ impl Watcher {
                 let Ok(listing) = self.core.store.list(&self.resource.key, namespace.as_deref(), None) else {
                     return Err(Closed);
                 };
-                for stored in listing.items.iter().filter(|stored| self.query.selects(&stored.value)) {
+                for stored in &listing.items {
+                    if !self.query.selects(&stored.value) {
+                        continue;
+                    }
                     self.line("ADDED", stored);
                     self.flush_if_large().await?;
                 }

@@ -9,8 +9,6 @@ mod service;
 mod validation;
 mod workload;
 
-pub(crate) use pod::fill_template;
-
 use serde_json::{Value, json};
 
 use crate::crd;

@@ -63,7 +63,7 @@ pub(super) fn fill_pod(pod: &mut Value) {
 }
 
 /// Fills the defaults of a pod template (`metadata` and `spec`).
-pub(crate) fn fill_template(template: &mut Value) {
+pub(super) fn fill_template(template: &mut Value) {
     if template.get("metadata").is_none_or(Value::is_null) {
         json::set(template, &["metadata"], json!({}));
     }

@@ -150,6 +150,15 @@ impl From<Value> for Decoded {
     }
 }
 
+/// How the simulated cluster behaves where nothing else is said.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Settings {
+    /// Probes answer at once, whatever delays they have.
+    pub(crate) quick_probes: bool,
+    /// When commands that are not understood end, in pods that may end; never when not set.
+    pub(crate) unknown_commands_end: Option<std::time::Duration>,
+}
+
 /// The state that all verbs share.
 pub(crate) struct Core {
     /// The objects.
@@ -162,19 +171,22 @@ pub(crate) struct Core {
     pub(crate) random: Random,
     /// Cluster IPs and node ports.
     pub(crate) addresses: Addresses,
+    /// How the simulated cluster behaves.
+    pub(crate) settings: Settings,
     /// The PEM certificate that every namespace's `kube-root-ca.crt` holds.
     pub(crate) root_certificate_pem: std::sync::OnceLock<String>,
 }
 
 impl Core {
     /// A core over a store.
-    pub(crate) fn new(store: Store, clock: Clock, random: Random) -> Self {
+    pub(crate) fn new(store: Store, clock: Clock, random: Random, settings: Settings) -> Self {
         Self {
             store,
             registry: Registry::with_builtin_kinds(),
             clock,
             random,
             addresses: Addresses::default(),
+            settings,
             root_certificate_pem: std::sync::OnceLock::new(),
         }
     }

@@ -15,7 +15,8 @@ mod journal;
 mod object;
 mod table;
 
-pub(crate) use journal::{Journal, JournalError};
+pub(crate) use journal::Journal;
+pub use journal::JournalError;
 pub(crate) use object::{Change, ChangeKind, ObjectId, ResourceKey, Stored};
 
 use std::collections::{BTreeSet, HashMap};

@@ -10,13 +10,19 @@
 //! the same history gives the same world. Entry: [`Engine`]; each file below is one controller with a `reconcile`.
 
 mod bootstrap;
+mod conditions;
+mod containers;
 mod context;
 mod crds;
 mod engine;
+pub(crate) mod fault;
 mod garbage;
 pub(crate) mod logs;
 mod namespaces;
 mod pods;
+mod program;
+mod references;
+mod schedule;
 
 pub(crate) use bootstrap::bootstrap;
 pub(crate) use engine::Engine;

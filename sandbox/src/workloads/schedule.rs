@@ -1,0 +1,184 @@
+//! Finding a node for a pod.
+
+use serde_json::{Value, json};
+
+use super::context::{Context, Controller};
+use super::fault::{self, Rules};
+use crate::json;
+use crate::operations::WriteOptions;
+use crate::quantity::Quantity;
+use crate::selector::LabelSelector;
+use crate::store::{ObjectId, ResourceKey};
+
+const BY: &str = "default-scheduler";
+/// How long an unschedulable pod waits before it is tried again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Binds a pod to the node with the fewest pods that takes it, or says why none does.
+pub(super) fn schedule(context: &mut Context<'_>, id: &ObjectId, pod: &Value, rules: &Rules) {
+    if json::text(pod, "/spec/schedulerName") != BY || !json::list(pod, "/spec/schedulingGates").is_empty() {
+        return;
+    }
+    let nodes = context.list("nodes", None);
+    let mut reasons: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+    let mut best: Option<(usize, String)> = None;
+    let pods = context.list("pods", None);
+    let faulty = fault::keeps_pending(pod, rules);
+    for node in &nodes {
+        let name = json::name(&node.value);
+        let on_node: Vec<&Value> = pods
+            .iter()
+            .map(|held| held.value.as_ref())
+            .filter(|held| json::text(held, "/spec/nodeName") == name && !is_finished(held))
+            .collect();
+        let refusal = if faulty {
+            Some("node(s) refused the pod on demand (fault \"pending\")".to_string())
+        } else {
+            refusal(pod, &node.value, &on_node)
+        };
+        match refusal {
+            Some(reason) => *reasons.entry(reason).or_default() += 1,
+            None if best.as_ref().is_none_or(|(count, _)| on_node.len() < *count) => {
+                best = Some((on_node.len(), name.to_string()));
+            }
+            None => {}
+        }
+    }
+    if let Some((_, node)) = best {
+        let Ok(resource) = context.core.resource(&ResourceKey::from("pods")) else { return };
+        let bound = context.core.bind_pod(&resource, &id.namespace, &id.name, &node, &WriteOptions::component(BY));
+        if bound.is_ok() {
+            let message = format!("Successfully assigned {}/{} to {node}", id.namespace, id.name);
+            context.event(BY, pod, "Normal", "Scheduled", &message);
+        }
+        return;
+    }
+    let list: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let message = if nodes.is_empty() {
+        "no nodes available to schedule pods".to_string()
+    } else {
+        format!("0/{} nodes are available: {}.", nodes.len(), list.join(", "))
+    };
+    let held = json::list(pod, "/status/conditions").iter().find(|held| json::text(held, "/type") == "PodScheduled");
+    if held.is_none_or(|held| json::text(held, "/message") != message) {
+        let mut next = pod.clone();
+        let mut conditions: Vec<Value> = json::list(pod, "/status/conditions")
+            .iter()
+            .filter(|condition| json::text(condition, "/type") != "PodScheduled")
+            .cloned()
+            .collect();
+        conditions.push(json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
+            "lastProbeTime": null, "lastTransitionTime": context.stamp()}));
+        json::set(&mut next, &["status", "conditions"], conditions);
+        context.update_status(BY, "pods", next);
+        context.event(BY, pod, "Warning", "FailedScheduling", &message);
+    }
+    context.again_in((Controller::Pod, id.clone()), AGAIN);
+}
+
+/// True when a pod no longer needs its node.
+pub(super) fn is_finished(pod: &Value) -> bool {
+    matches!(json::text(pod, "/status/phase"), "Succeeded" | "Failed")
+}
+
+/// Why a node does not take a pod, in the scheduler's words.
+fn refusal(pod: &Value, node: &Value, on_node: &[&Value]) -> Option<String> {
+    if let Some(reason) = placement_refusal(pod, node) {
+        return Some(reason);
+    }
+    let most = node.pointer("/status/allocatable/pods").and_then(Quantity::of).map_or(f64::MAX, |most| most.as_f64());
+    #[expect(clippy::cast_precision_loss, reason = "counts of pods are small")]
+    if on_node.len() as f64 >= most {
+        return Some("Too many pods".to_string());
+    }
+    for resource in ["cpu", "memory", "ephemeral-storage"] {
+        let wanted = requests(pod, resource);
+        if wanted == 0.0 {
+            continue;
+        }
+        let pointer = format!("/status/allocatable/{resource}");
+        let Some(room) = node.pointer(&pointer).and_then(Quantity::of) else { continue };
+        let used: f64 = on_node.iter().map(|held| requests(held, resource)).sum();
+        if used + wanted > room.as_f64() {
+            return Some(format!("Insufficient {resource}"));
+        }
+    }
+    for port in host_ports(pod) {
+        if on_node.iter().any(|held| host_ports(held).contains(&port)) {
+            return Some("node(s) didn't have free ports for the requested pod ports".to_string());
+        }
+    }
+    None
+}
+
+/// Why a node is no place for a pod at all, whatever room it has; also what DaemonSets go by.
+pub(super) fn placement_refusal(pod: &Value, node: &Value) -> Option<String> {
+    let untolerated = json::list(node, "/spec/taints")
+        .iter()
+        .find(|taint| matches!(json::text(taint, "/effect"), "NoSchedule" | "NoExecute") && !tolerates(pod, taint));
+    if json::flag(node, "/spec/unschedulable") {
+        let taint = json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
+        if !tolerates(pod, &taint) {
+            return Some("node(s) were unschedulable".to_string());
+        }
+    }
+    if let Some(taint) = untolerated {
+        return Some(format!("node(s) had untolerated taint(s) {{{}}}", json::text(taint, "/key")));
+    }
+    let labels = node.pointer("/metadata/labels");
+    let selector = pod.pointer("/spec/nodeSelector").filter(|selector| !selector.as_object().is_none_or(serde_json::Map::is_empty));
+    let selected = selector.is_none_or(|selector| LabelSelector::of_map(Some(selector)).matches_labels(labels));
+    if !selected || !affinity_fits(pod, node) {
+        return Some("node(s) didn't match Pod's node affinity/selector".to_string());
+    }
+    None
+}
+
+fn tolerates(pod: &Value, taint: &Value) -> bool {
+    json::list(pod, "/spec/tolerations").iter().any(|toleration| {
+        let (key, effect) = (json::text(toleration, "/key"), json::text(toleration, "/effect"));
+        let effect_fits = effect.is_empty() || effect == json::text(taint, "/effect");
+        let key_fits = match json::text(toleration, "/operator") {
+            "Exists" => key.is_empty() || key == json::text(taint, "/key"),
+            _ => key == json::text(taint, "/key") && json::text(toleration, "/value") == json::text(taint, "/value"),
+        };
+        effect_fits && key_fits
+    })
+}
+
+fn affinity_fits(pod: &Value, node: &Value) -> bool {
+    let terms = json::list(
+        pod,
+        "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms",
+    );
+    let fits = |term: &Value| {
+        let by_labels = LabelSelector::of_spec(Some(&json!({"matchExpressions": json::list(term, "/matchExpressions")})));
+        let by_fields = json::list(term, "/matchFields").iter().all(|field| {
+            let listed = json::list(field, "/values").iter().any(|value| value == json::name(node));
+            listed == (json::text(field, "/operator") == "In")
+        });
+        by_labels.matches(node) && by_fields
+    };
+    terms.is_empty() || terms.iter().any(fits)
+}
+
+/// What all containers of a pod ask of a resource together.
+pub(crate) fn requests(pod: &Value, resource: &str) -> f64 {
+    let of = |container: &Value| {
+        container
+            .pointer("/resources/requests")
+            .and_then(|requests| requests.get(resource))
+            .and_then(Quantity::of)
+            .map_or(0.0, |amount| amount.as_f64())
+    };
+    let sum: f64 = json::list(pod, "/spec/containers").iter().map(of).sum();
+    json::list(pod, "/spec/initContainers").iter().map(of).fold(sum, f64::max)
+}
+
+fn host_ports(pod: &Value) -> Vec<(i64, String)> {
+    json::list(pod, "/spec/containers")
+        .iter()
+        .flat_map(|container| json::list(container, "/ports"))
+        .filter_map(|port| Some((json::integer(port, "/hostPort").filter(|port| *port != 0)?, json::text(port, "/protocol").to_string())))
+        .collect()
+}
