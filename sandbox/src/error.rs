@@ -19,7 +19,8 @@ pub struct Cause {
 impl Cause {
     /// A mandatory field is absent.
     pub fn required(field: impl Into<String>, detail: &str) -> Self {
-        let message = if detail.is_empty() { "Required value".to_string() } else { format!("Required value: {detail}") };
+        let message =
+            if detail.is_empty() { "Required value".to_string() } else { format!("Required value: {detail}") };
         Self { reason: "FieldValueRequired", message, field: field.into() }
     }
 
@@ -188,12 +189,7 @@ impl ApiError {
 
     /// The verb is not served at this path.
     pub fn method_not_allowed() -> Self {
-        Self::new(
-            405,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-            json!({}),
-        )
+        Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", json!({}))
     }
 
     /// The body's media type is not understood.
@@ -237,7 +233,12 @@ impl ApiError {
 
     /// The write is not allowed.
     pub fn forbidden(resource: &str, name: &str, why: &str) -> Self {
-        Self::new(403, "Forbidden", format!("{resource} {name:?} is forbidden: {why}"), resource_details(resource, name))
+        Self::new(
+            403,
+            "Forbidden",
+            format!("{resource} {name:?} is forbidden: {why}"),
+            resource_details(resource, name),
+        )
     }
 
     /// The caller gave no valid credentials.
@@ -247,8 +248,7 @@ impl ApiError {
 
     /// The namespace is being deleted: nothing new may be created in it.
     pub fn namespace_terminating(resource: &str, name: &str, namespace: &str) -> Self {
-        let why =
-            format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
         let mut error = Self::forbidden(resource, name, &why);
         if let Value::Object(details) = &mut error.details {
             details.insert(
@@ -263,12 +263,7 @@ impl ApiError {
 
     /// The body is larger than the server takes.
     pub fn body_too_large(limit_bytes: usize) -> Self {
-        Self::new(
-            413,
-            "RequestEntityTooLarge",
-            format!("Request entity too large: limit is {limit_bytes}"),
-            json!({}),
-        )
+        Self::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {limit_bytes}"), json!({}))
     }
 
     /// Server-side apply met fields that other managers own.

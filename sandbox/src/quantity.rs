@@ -50,7 +50,9 @@ impl Quantity {
             None => (false, digits),
         };
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        if whole.is_empty() && fraction.is_empty() || !(whole.bytes().chain(fraction.bytes())).all(|b| b.is_ascii_digit()) {
+        if whole.is_empty() && fraction.is_empty()
+            || !(whole.bytes().chain(fraction.bytes())).all(|b| b.is_ascii_digit())
+        {
             return None;
         }
         let fraction = &fraction[..fraction.len().min(9)];
@@ -99,7 +101,9 @@ mod tests {
 
     #[test]
     fn amounts_of_all_forms_are_read() {
-        for (text, unit) in [("100m", 0.1), ("1", 1.0), ("1.5Gi", 1_610_612_736.0), ("1e3", 1000.0), ("2k", 2000.0), ("-1", -1.0)] {
+        for (text, unit) in
+            [("100m", 0.1), ("1", 1.0), ("1.5Gi", 1_610_612_736.0), ("1e3", 1000.0), ("2k", 2000.0), ("-1", -1.0)]
+        {
             let read = Quantity::parse(text).unwrap_or_else(|| panic!("{text} is an amount")).as_f64();
             assert!((read - unit).abs() < 1e-6, "{text} is {unit}, not {read}");
         }

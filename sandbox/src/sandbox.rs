@@ -1,18 +1,24 @@
 //! Starting, driving and stopping a sandbox.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::http::Handler;
 use crate::operations::{Caller, Core, Settings};
 use crate::random::Random;
+use crate::serve::{Pki, ServeError, Serving, serve};
 use crate::service::ClientService;
 use crate::store::{HISTORY_EVENTS_MAX, Journal, JournalError, Store};
+use crate::workloads::fault::Fault;
 use crate::workloads::{self, Engine};
 use crate::{crd, kinds};
 
@@ -22,6 +28,9 @@ pub enum StartError {
     /// The file cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Keys or certificates cannot be made, or those in the file cannot be read.
+    #[error("cannot make the sandbox' certificate authority: {0}")]
+    Certificates(String),
 }
 
 /// What a sandbox is to be like. Defaults: in memory, the machine's clock, one simulated node per default set.
@@ -134,10 +143,32 @@ impl SandboxBuilder {
         }
         let stop = CancellationToken::new();
         workloads::bootstrap(&core, self.nodes);
+        let pki = authority(&core)?;
         let engine = self.controllers.then(|| Engine::start(Arc::clone(&core), stop.clone()));
         let handler = Handler::new(Arc::clone(&core), stop.clone());
-        Ok(Sandbox { core, handler, engine, stop })
+        Ok(Sandbox { core, handler, engine, stop, pki })
     }
+}
+
+/// Where the authority is kept, so that kubeconfigs outlive the process when the objects do.
+const AUTHORITY_SECRET: &str = "sandbox-authority";
+
+/// The certificate authority that the store holds, or a new one.
+fn authority(core: &Core) -> Result<Pki, StartError> {
+    let secrets = "secrets".into();
+    let text = |secret: &Value, key: &str| {
+        let encoded = secret.pointer(&format!("/data/{key}")).and_then(Value::as_str).unwrap_or_default();
+        STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+    };
+    let pki = match core.store.get(&secrets, "kube-system", AUTHORITY_SECRET) {
+        Some(held) => Pki::restore(&text(&held.value, "tls.crt"), &text(&held.value, "tls.key")),
+        None => Pki::generate(),
+    }
+    .map_err(StartError::Certificates)?;
+    workloads::keep_authority(core, AUTHORITY_SECRET, pki.certificate_pem(), pki.key_pem());
+    // Set once, here; nobody else does.
+    let _ = core.root_certificate_pem.set(pki.certificate_pem().to_string());
+    Ok(pki)
 }
 
 /// A running API server with its simulated cluster. Stops when dropped.
@@ -146,6 +177,7 @@ pub struct Sandbox {
     handler: Handler,
     engine: Option<Engine>,
     stop: CancellationToken,
+    pki: Pki,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -179,6 +211,25 @@ impl Sandbox {
             user_agent: String::new(),
         };
         ClientService::new(self.handler.clone(), caller)
+    }
+
+    /// Serves the API over TLS at an address (port 0 takes any free one), until the answer is dropped.
+    ///
+    /// Errors: the address cannot be listened on.
+    pub async fn serve_tls(&self, addr: SocketAddr) -> Result<Serving, ServeError> {
+        serve(self.handler.clone(), &self.pki, addr, self.stop.clone()).await
+    }
+
+    /// Gives all containers whose image matches a pattern (`*` for anything) a behaviour, from now on.
+    ///
+    /// The rules are in the ConfigMap `sandbox-faults` in `kube-system`; there they can be seen and changed too.
+    pub fn fault_images(&self, pattern: &str, faults: &[Fault]) {
+        workloads::set_rule(&self.core, pattern, faults);
+    }
+
+    /// Takes the rules of a pattern away again.
+    pub fn heal_images(&self, pattern: &str) {
+        workloads::set_rule(&self.core, pattern, &[]);
     }
 
     /// The clock that everything in the sandbox goes by.

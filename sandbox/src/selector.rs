@@ -59,9 +59,8 @@ impl LabelSelector {
         let mut all = Self::of_map(selector.get("matchLabels"));
         all.matches_nothing = false;
         for expression in json::list(selector, "/matchExpressions") {
-            let values = || {
-                json::list(expression, "/values").iter().filter_map(Value::as_str).map(str::to_string).collect()
-            };
+            let values =
+                || json::list(expression, "/values").iter().filter_map(Value::as_str).map(str::to_string).collect();
             let condition = match json::text(expression, "/operator") {
                 "In" => Condition::In(values()),
                 "NotIn" => Condition::NotIn(values()),
@@ -169,9 +168,8 @@ fn split_outside_parentheses(text: &str) -> Vec<&str> {
 }
 
 fn parse_requirement(part: &str) -> Result<Requirement, ApiError> {
-    let refuse = |why: &str| {
-        ApiError::bad_request(format!("unable to parse requirement: {why}; the requirement was {part:?}"))
-    };
+    let refuse =
+        |why: &str| ApiError::bad_request(format!("unable to parse requirement: {why}; the requirement was {part:?}"));
     if let Some(key) = part.strip_prefix('!') {
         return Ok(Requirement { key: checked_key(key.trim(), &refuse)?, condition: Condition::Absent });
     }
@@ -246,9 +244,7 @@ impl FieldSelector {
             } else if let Some((field, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
                 (field, value, true)
             } else {
-                return Err(ApiError::bad_request(format!(
-                    "invalid selector: '{text}'; can't understand '{part}'"
-                )));
+                return Err(ApiError::bad_request(format!("invalid selector: '{text}'; can't understand '{part}'")));
             };
             if !is_selectable(resource, field) {
                 return Err(ApiError::bad_request(format!("field label not supported: {field}")));

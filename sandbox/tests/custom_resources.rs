@@ -4,7 +4,9 @@ mod common;
 
 use common::{client, object, sandbox};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+};
 use kube::{Error, discovery};
 use serde_json::{Value, json};
 
@@ -42,17 +44,26 @@ async fn a_definition_serves_its_kind_with_defaults_pruning_and_validation() {
     let made = definitions.get("widgets.example.com").await.unwrap();
     let conditions = made.status.unwrap().conditions.unwrap();
     for wanted in ["NamesAccepted", "Established"] {
-        assert!(conditions.iter().any(|held| held.type_ == wanted && held.status == "True"), "{wanted} in {conditions:?}");
+        assert!(
+            conditions.iter().any(|held| held.type_ == wanted && held.status == "True"),
+            "{wanted} in {conditions:?}"
+        );
     }
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("example.com", "v1", "Widget"));
     let widgets: Api<DynamicObject> = Api::default_namespaced_with(client.clone(), &resource);
     let held = widgets
-        .create(&PostParams::default(), &widget("one", json!({"size": 2, "unknown": 1, "free": {"any": [1]}, "port": "http"})))
+        .create(
+            &PostParams::default(),
+            &widget("one", json!({"size": 2, "unknown": 1, "free": {"any": [1]}, "port": "http"})),
+        )
         .await
         .unwrap();
     assert_eq!(held.data["spec"], json!({"size": 2, "color": "red", "free": {"any": [1]}, "port": "http"}));
     assert_eq!(held.metadata.generation, Some(1));
-    let error = widgets.create(&PostParams::default(), &widget("two", json!({"size": 99, "color": "green"}))).await.unwrap_err();
+    let error = widgets
+        .create(&PostParams::default(), &widget("two", json!({"size": 99, "color": "green"})))
+        .await
+        .unwrap_err();
     let Error::Api(status) = error else { panic!("{error}") };
     assert_eq!(status.code, 422);
     assert!(status.message.contains("spec.size in body should be less than or equal to 10"), "{}", status.message);
@@ -89,7 +100,8 @@ async fn discovery_shows_built_in_and_custom_kinds_in_both_forms() {
             assert!(capabilities.subresources.iter().any(|(part, _)| part.plural.ends_with("status")), "{kind}");
         }
     }
-    let count = |found: &discovery::Discovery| found.groups().map(|group| group.resources_by_stability().len()).sum::<usize>();
+    let count =
+        |found: &discovery::Discovery| found.groups().map(|group| group.resources_by_stability().len()).sum::<usize>();
     assert_eq!(count(&old), count(&new));
     assert!(count(&old) > 60);
 }

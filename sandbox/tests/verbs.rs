@@ -31,7 +31,8 @@ async fn what_is_created_can_be_read_listed_replaced_and_deleted() {
     let replaced = maps.replace("one", &PostParams::default(), &read).await.unwrap();
     assert_ne!(replaced.metadata.resource_version, made.metadata.resource_version);
     assert_eq!(code(&maps.replace("one", &PostParams::default(), &read).await.unwrap_err()), 409);
-    let names: Vec<_> = maps.list(&ListParams::default()).await.unwrap().items.into_iter().map(|m| m.metadata.name.unwrap()).collect();
+    let names: Vec<_> =
+        maps.list(&ListParams::default()).await.unwrap().items.into_iter().map(|m| m.metadata.name.unwrap()).collect();
     assert!(names.contains(&"one".to_string()), "{names:?}");
     assert!(maps.delete("one", &DeleteParams::default()).await.unwrap().is_right());
     assert_eq!(code(&maps.get("one").await.unwrap_err()), 404);
@@ -184,7 +185,10 @@ async fn dependents_follow_their_owner_unless_they_are_orphaned() {
     for (policy, survives) in [
         (DeleteParams::background(), false),
         (DeleteParams::foreground(), false),
-        (DeleteParams { propagation_policy: Some(kube::api::PropagationPolicy::Orphan), ..DeleteParams::default() }, true),
+        (
+            DeleteParams { propagation_policy: Some(kube::api::PropagationPolicy::Orphan), ..DeleteParams::default() },
+            true,
+        ),
     ] {
         let owner = maps.create(&PostParams::default(), &config_map("owner", "a", "1")).await.unwrap();
         let mut child = config_map("child", "a", "1");
@@ -206,7 +210,9 @@ async fn services_get_addresses_of_their_own() {
     let sandbox = sandbox().await;
     let services: Api<Service> = Api::default_namespaced(client(&sandbox));
     let make = |name: &str, kind: &str| {
-        object::<Service>(json!({"metadata": {"name": name}, "spec": {"type": kind, "selector": {"app": "x"}, "ports": [{"port": 80}]}}))
+        object::<Service>(
+            json!({"metadata": {"name": name}, "spec": {"type": kind, "selector": {"app": "x"}, "ports": [{"port": 80}]}}),
+        )
     };
     let one = services.create(&PostParams::default(), &make("one", "ClusterIP")).await.unwrap().spec.unwrap();
     let two = services.create(&PostParams::default(), &make("two", "NodePort")).await.unwrap().spec.unwrap();

@@ -69,7 +69,9 @@ fn set_service_account(core: &Core, resource: &Resource, pod: &mut Value) -> Res
             // The controller makes it a moment after the namespace; the real server makes the caller try again.
             return Ok(());
         }
-        let why = format!("error looking up service account {namespace}/{account_name}: serviceaccount \"{account_name}\" not found");
+        let why = format!(
+            "error looking up service account {namespace}/{account_name}: serviceaccount \"{account_name}\" not found"
+        );
         return Err(ApiError::forbidden(resource.qualified(), json::name(pod), &why));
     };
     if !json::list(&account.value, "/imagePullSecrets").is_empty() {
@@ -135,7 +137,8 @@ fn tolerate_short_outages(pod: &mut Value) {
                 && (effect.is_empty() || effect == "NoExecute")
         });
         if !tolerated {
-            tolerations.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+            tolerations
+                .push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
         }
     }
 }

@@ -67,9 +67,12 @@ pub(crate) fn validate(definition: &Value, old: Option<&Value>, causes: &mut Vec
         }
     }
     if let Some(old) = old {
-        for (pointer, field) in [("/spec/group", "spec.group"), ("/spec/names/plural", "spec.names.plural"),
-            ("/spec/names/kind", "spec.names.kind"), ("/spec/scope", "spec.scope")]
-        {
+        for (pointer, field) in [
+            ("/spec/group", "spec.group"),
+            ("/spec/names/plural", "spec.names.plural"),
+            ("/spec/names/kind", "spec.names.kind"),
+            ("/spec/scope", "spec.scope"),
+        ] {
             if old.pointer(pointer) != definition.pointer(pointer) {
                 let value = definition.pointer(pointer).cloned().unwrap_or(Value::Null);
                 causes.push(Cause::invalid(field, &value, "field is immutable"));

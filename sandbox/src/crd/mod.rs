@@ -61,7 +61,8 @@ pub(crate) fn resource_key(definition: &Value) -> ResourceKey {
 
 /// Serves what a definition defines, and brings its status up to date.
 pub(crate) fn follow(core: &Core, old: Option<&Value>, definition: &Value) {
-    if old.is_some_and(|old| old.get("spec") == definition.get("spec") && old.get("status") == definition.get("status")) {
+    if old.is_some_and(|old| old.get("spec") == definition.get("spec") && old.get("status") == definition.get("status"))
+    {
         return;
     }
     let key = resource_key(definition);
@@ -71,7 +72,8 @@ pub(crate) fn follow(core: &Core, old: Option<&Value>, definition: &Value) {
     }
     let mut next = definition.clone();
     write_status(core, &mut next, conflict.as_deref());
-    if !json::is_terminating(&next) && !json::list(&next, "/metadata/finalizers").iter().any(|f| f == CLEANUP_FINALIZER) {
+    if !json::is_terminating(&next) && !json::list(&next, "/metadata/finalizers").iter().any(|f| f == CLEANUP_FINALIZER)
+    {
         let mut finalizers = json::list(&next, "/metadata/finalizers").to_vec();
         finalizers.push(json!(CLEANUP_FINALIZER));
         json::set(&mut next, &["metadata", "finalizers"], finalizers);
@@ -88,7 +90,8 @@ pub(crate) fn follow(core: &Core, old: Option<&Value>, definition: &Value) {
 pub(crate) fn restore(core: &Core) {
     let key = ResourceKey::from(CRD_RESOURCE);
     for stored in core.store.list(&key, None, None).map(|listing| listing.items).unwrap_or_default() {
-        let accepted = condition(&stored.value, "NamesAccepted").is_some_and(|held| json::text(held, "/status") == "True");
+        let accepted =
+            condition(&stored.value, "NamesAccepted").is_some_and(|held| json::text(held, "/status") == "True");
         if accepted {
             core.registry.replace(&resource_key(&stored.value), resources(&stored.value));
         }
@@ -156,12 +159,14 @@ fn write_status(core: &Core, definition: &mut Value, conflict: Option<&str>) {
 
 fn set_condition(object: &mut Value, kind: &str, status: &str, reason: &str, message: &str, now: &str) {
     let held = condition(object, kind).cloned();
-    if held.as_ref().is_some_and(|held| json::text(held, "/status") == status && json::text(held, "/reason") == reason) {
+    if held.as_ref().is_some_and(|held| json::text(held, "/status") == status && json::text(held, "/reason") == reason)
+    {
         return;
     }
     let mut conditions = json::list(object, "/status/conditions").to_vec();
     conditions.retain(|condition| json::text(condition, "/type") != kind);
-    conditions.push(json!({"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now}));
+    conditions
+        .push(json!({"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now}));
     json::set(object, &["status", "conditions"], conditions);
 }
 
@@ -201,12 +206,11 @@ fn resource(definition: &Value, version: &Value, storage_version: &str) -> Resou
         selector: scale.get("labelSelectorPath").and_then(Value::as_str).map(pointer_of),
     });
     let version_name = json::text(version, "/name").to_string();
-    let deprecation_warning = json::flag(version, "/deprecated").then(|| {
-        match json::text(version, "/deprecationWarning") {
+    let deprecation_warning =
+        json::flag(version, "/deprecated").then(|| match json::text(version, "/deprecationWarning") {
             "" => format!("{group}/{version_name} {kind} is deprecated"),
             given => given.to_string(),
-        }
-    });
+        });
     let schema = version.pointer("/schema/openAPIV3Schema").cloned();
     let custom = CustomResource {
         merge: CustomSchema::new(schema.as_ref()),

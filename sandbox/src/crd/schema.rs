@@ -265,8 +265,7 @@ fn check_list(schema: &Value, items: &[Value], path: &str, causes: &mut Vec<Caus
         causes.push(too_many(path, count, most));
         return;
     }
-    let keys: Vec<&str> =
-        json::list(schema, "/x-kubernetes-list-map-keys").iter().filter_map(Value::as_str).collect();
+    let keys: Vec<&str> = json::list(schema, "/x-kubernetes-list-map-keys").iter().filter_map(Value::as_str).collect();
     let list_type = json::text(schema, "/x-kubernetes-list-type");
     if list_type == "set" || list_type == "map" || json::flag(schema, "/uniqueItems") {
         let mut seen: std::collections::HashSet<String> = std::collections::HashSet::new();

@@ -22,7 +22,8 @@ const READ_WRITE: &[&str] = &["get", "patch", "update"];
 
 fn subresources(resource: &Resource) -> Vec<Subresource> {
     let own = |name, verbs| Subresource { name, group: "", version: "", kind: resource.kind.clone(), verbs };
-    let of = |name, group, version, kind: &str, verbs| Subresource { name, group, version, kind: kind.to_string(), verbs };
+    let of =
+        |name, group, version, kind: &str, verbs| Subresource { name, group, version, kind: kind.to_string(), verbs };
     let mut all = Vec::new();
     match resource.key.as_str() {
         "pods" => {
@@ -181,7 +182,8 @@ pub(crate) fn aggregated(registry: &Registry, core: bool) -> Value {
             let versions: Vec<Value> = versions
                 .iter()
                 .map(|(version, resources)| {
-                    let resources: Vec<Value> = resources.iter().map(|resource| aggregated_resource(resource)).collect();
+                    let resources: Vec<Value> =
+                        resources.iter().map(|resource| aggregated_resource(resource)).collect();
                     json!({"version": version, "resources": resources, "freshness": "Current"})
                 })
                 .collect();

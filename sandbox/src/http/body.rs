@@ -40,9 +40,14 @@ impl Body for SandboxBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.content {
-            Content::Whole(bytes) => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Whole(bytes) => {
+                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
+            }
             Content::Lines(receiver) => receiver.poll_recv(context).map(|line| line.map(|line| Ok(Frame::data(line)))),
         }
     }
@@ -88,7 +93,8 @@ pub(crate) fn decode_json(body: &Bytes) -> Result<Decoded, ApiError> {
 
 /// Reads YAML (of which JSON is a part) as kubectl does.
 pub(crate) fn decode_yaml(body: &Bytes) -> Result<Decoded, ApiError> {
-    let looks_like_json = body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | b'['));
+    let looks_like_json =
+        body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | b'['));
     if looks_like_json && let Ok(decoded) = decode_json(body) {
         return Ok(decoded);
     }

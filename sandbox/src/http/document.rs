@@ -110,7 +110,9 @@ impl Handler {
                         }
                     }
                 }
-                paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_string));
+                paths.extend(
+                    ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_string),
+                );
                 Ok(respond::json_bytes(StatusCode::OK, json!({"paths": paths}).to_string()))
             }
             Route::Objects(_) | Route::Unknown => not_found(),
@@ -123,7 +125,13 @@ impl Handler {
     }
 
     /// A document with an entity tag, or 304 when the client has it.
-    fn tagged(&self, request: &Request<'_>, bytes: Bytes, edition: u64, content_type: &'static str) -> Response<SandboxBody> {
+    fn tagged(
+        &self,
+        request: &Request<'_>,
+        bytes: Bytes,
+        edition: u64,
+        content_type: &'static str,
+    ) -> Response<SandboxBody> {
         let tag = format!("\"{edition:016X}{:08X}\"", bytes.len());
         let mut response = if request.header(IF_NONE_MATCH) == tag {
             respond::json_bytes(StatusCode::NOT_MODIFIED, Bytes::new())
@@ -142,7 +150,9 @@ impl Handler {
 /// OpenAPI documents are written as JSON only; clients that insist on protobuf get 406 and go on without them.
 fn require_json(accept: &str) -> Result<(), ApiError> {
     let takes_json = accept.is_empty()
-        || clauses(accept).iter().any(|(media_type, _)| matches!(media_type.as_str(), "application/json" | "*/*" | "application/*"));
+        || clauses(accept)
+            .iter()
+            .any(|(media_type, _)| matches!(media_type.as_str(), "application/json" | "*/*" | "application/*"));
     if takes_json { Ok(()) } else { Err(ApiError::not_acceptable(&["application/json"])) }
 }
 

@@ -67,7 +67,8 @@ pub(crate) fn objects(accept: &str) -> Result<Negotiated, ApiError> {
             "application/yaml" => Encoding::Yaml,
             _ => continue,
         };
-        let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
+        let parameter =
+            |name: &str| parameters.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
         let form = match (parameter("as"), parameter("g"), parameter("v")) {
             ("", _, _) => Form::Whole,
             ("Table", "meta.k8s.io", "v1" | "v1beta1") => Form::Table,
@@ -85,7 +86,8 @@ pub(crate) fn wants_aggregated_discovery(accept: &str) -> Option<&'static str> {
         if media_type != "application/json" {
             continue;
         }
-        let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
+        let parameter =
+            |name: &str| parameters.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
         return match (parameter("as"), parameter("g"), parameter("v")) {
             ("APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2") => Some("v2"),
             ("", _, _) => None,

@@ -200,8 +200,11 @@ impl Handler {
     fn patch_body(&self, request: &Request<'_>, resource: &Resource) -> Result<(PatchKind, Decoded), ApiError> {
         let media_type = request.header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_string();
         let refuse = || {
-            let accepted: Vec<&str> =
-                PATCH_TYPES.iter().filter(|kind| resource.custom.is_none() || !kind.contains("strategic")).copied().collect();
+            let accepted: Vec<&str> = PATCH_TYPES
+                .iter()
+                .filter(|kind| resource.custom.is_none() || !kind.contains("strategic"))
+                .copied()
+                .collect();
             ApiError::unsupported_media_type(&accepted)
         };
         match media_type.as_str() {
@@ -399,7 +402,9 @@ impl Handler {
         }
         let metadata = respond::list_metadata(page.revision, &page.continue_token, page.remaining);
         match negotiated.encoding {
-            Encoding::Json => Ok(respond::json_bytes(StatusCode::OK, respond::list_json(resource, &deleted, &metadata))),
+            Encoding::Json => {
+                Ok(respond::json_bytes(StatusCode::OK, respond::list_json(resource, &deleted, &metadata)))
+            }
             Encoding::Yaml => {
                 let items: Vec<Value> =
                     deleted.iter().map(|stored| convert::shown(resource, &stored.value).into_owned()).collect();
@@ -415,6 +420,12 @@ impl Handler {
 fn returns_deleted_object(resource: &Resource) -> bool {
     matches!(
         resource.key.as_str(),
-        "pods" | "services" | "serviceaccounts" | "podtemplates" | "persistentvolumes" | "persistentvolumeclaims" | "resourcequotas"
+        "pods"
+            | "services"
+            | "serviceaccounts"
+            | "podtemplates"
+            | "persistentvolumes"
+            | "persistentvolumeclaims"
+            | "resourcequotas"
     )
 }

@@ -115,8 +115,6 @@ pub(crate) fn dry_run(text: &str) -> Result<bool, ApiError> {
     match text {
         "" => Ok(false),
         "All" => Ok(true),
-        other => Err(ApiError::bad_request(format!(
-            "dryRun: Unsupported value: {other:?}: supported values: \"All\""
-        ))),
+        other => Err(ApiError::bad_request(format!("dryRun: Unsupported value: {other:?}: supported values: \"All\""))),
     }
 }

@@ -65,9 +65,7 @@ pub(crate) fn route(path: &str) -> Route {
         ["apis"] => Route::Groups,
         ["apis", group] => Route::Group((*group).to_string()),
         ["api", version] => Route::Resources { group: String::new(), version: (*version).to_string() },
-        ["apis", group, version] => {
-            Route::Resources { group: (*group).to_string(), version: (*version).to_string() }
-        }
+        ["apis", group, version] => Route::Resources { group: (*group).to_string(), version: (*version).to_string() },
         ["api", version, rest @ ..] => objects("", version, rest),
         ["apis", group, version, rest @ ..] => objects(group, version, rest),
         ["version"] => Route::Version,

@@ -5,9 +5,9 @@ use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING};
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::Request;
 use super::body::SandboxBody;
 use super::negotiate::{Encoding, Form, Negotiated};
-use super::Request;
 use crate::convert;
 use crate::error::ApiError;
 use crate::json;

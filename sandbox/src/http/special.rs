@@ -17,7 +17,8 @@ use crate::tokens::User;
 
 /// The answer to something that was done and has nothing to show.
 fn done(status: StatusCode) -> Response<SandboxBody> {
-    let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": status.as_u16()});
+    let body =
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": status.as_u16()});
     respond::json_bytes(status, body.to_string())
 }
 
@@ -40,7 +41,9 @@ impl Handler {
             ("pods", "ephemeralcontainers", &Method::PUT | &Method::PATCH) => {
                 self.write(request, resource, path, name, Part::EphemeralContainers)
             }
-            ("pods", "resize", &Method::PUT | &Method::PATCH) => self.write(request, resource, path, name, Part::Resize),
+            ("pods", "resize", &Method::PUT | &Method::PATCH) => {
+                self.write(request, resource, path, name, Part::Resize)
+            }
             ("certificatesigningrequests.certificates.k8s.io", "approval", &Method::GET)
             | ("pods", "ephemeralcontainers" | "resize", &Method::GET) => {
                 let stored = self.core.get(resource, path.namespace.as_deref().unwrap_or_default(), name)?;
@@ -86,13 +89,17 @@ impl Handler {
         let options = request.write_options()?;
         if is_running && let Some(budget) = budgets.first() {
             if budgets.len() > 1 {
-                return Err(ApiError::internal("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."));
+                return Err(ApiError::internal(
+                    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+                ));
             }
             if json::integer(&budget.value, "/status/disruptionsAllowed").unwrap_or(0) < 1 {
                 let budget_name = json::name(&budget.value);
                 let needed = json::integer(&budget.value, "/status/desiredHealthy").unwrap_or(0);
                 let healthy = json::integer(&budget.value, "/status/currentHealthy").unwrap_or(0);
-                let why = format!("The disruption budget {budget_name} needs {needed} healthy pods and has {healthy} currently");
+                let why = format!(
+                    "The disruption budget {budget_name} needs {needed} healthy pods and has {healthy} currently"
+                );
                 let causes = json!({"causes": [{"reason": "DisruptionBudget", "message": why}]});
                 let message = "Cannot evict pod as it would violate the pod's disruption budget.";
                 return Err(ApiError::too_many_requests(message, causes));
@@ -207,7 +214,8 @@ impl Handler {
             ApiError::bad_request(format!("container {container_name:?} in pod {name:?} is waiting to start: {why}"))
         })?;
         let lines: Vec<&str> = text.lines().collect();
-        let tail = request.params.number("tailLines")?.map_or(lines.len(), |tail| usize::try_from(tail).unwrap_or(usize::MAX));
+        let tail =
+            request.params.number("tailLines")?.map_or(lines.len(), |tail| usize::try_from(tail).unwrap_or(usize::MAX));
         let shown: String = lines[lines.len().saturating_sub(tail)..].iter().map(|line| format!("{line}\n")).collect();
         Ok(respond::plain(StatusCode::OK, &shown))
     }

@@ -74,10 +74,13 @@ impl Handler {
         match (send_initial, how) {
             (Some(_), "NotOlderThan") | (None, "") => {}
             (Some(_), _) => return refuse("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
-            (None, _) => return refuse("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"),
+            (None, _) => {
+                return refuse("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+            }
         }
         let bookmarks = params.flag("allowWatchBookmarks");
-        let lasts = params.number("timeoutSeconds")?.filter(|seconds| *seconds > 0).map_or(WATCH_DURATION, Duration::from_secs);
+        let lasts =
+            params.number("timeoutSeconds")?.filter(|seconds| *seconds > 0).map_or(WATCH_DURATION, Duration::from_secs);
         let from = query.revision.take().filter(|revision| *revision > 0);
         let initial = match (send_initial, from) {
             (Some(true), _) | (None, None) => Initial::State { end: send_initial == Some(true) && bookmarks },
@@ -228,8 +231,13 @@ impl Watcher {
             Form::Metadata => self.push(kind, respond::partial(&stored.value).to_string().as_bytes()),
             Form::Table => {
                 let shown = convert::shown(&self.resource, &stored.value);
-                let mut whole =
-                    table::table(&self.resource, std::iter::once(shown.as_ref()), self.include, !self.columns_sent, self.core.clock.now());
+                let mut whole = table::table(
+                    &self.resource,
+                    std::iter::once(shown.as_ref()),
+                    self.include,
+                    !self.columns_sent,
+                    self.core.clock.now(),
+                );
                 self.columns_sent = true;
                 json::set(&mut whole, &["metadata", "resourceVersion"], stored.revision.to_string());
                 self.push(kind, whole.to_string().as_bytes());

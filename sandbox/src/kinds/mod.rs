@@ -31,7 +31,11 @@ pub(crate) fn prepare_create(core: &Core, resource: &Resource, value: &mut Value
         "persistentvolumeclaims" | "persistentvolumes" => json::set(value, &["status"], json!({"phase": "Pending"})),
         "services" => json::set(value, &["status"], json!({"loadBalancer": {}})),
         "ingresses.networking.k8s.io" => json::set(value, &["status"], json!({"loadBalancer": {}})),
-        "deployments.apps" | "replicationcontrollers" | "daemonsets.apps" | "replicasets.apps" | "statefulsets.apps" => {
+        "deployments.apps"
+        | "replicationcontrollers"
+        | "daemonsets.apps"
+        | "replicasets.apps"
+        | "statefulsets.apps" => {
             json::set(value, &["status"], workload::empty_status(resource.key.as_str()));
         }
         "cronjobs.batch" | "poddisruptionbudgets.policy" | "horizontalpodautoscalers.autoscaling" => {
@@ -64,7 +68,9 @@ pub(crate) fn prepare_update(_core: &Core, resource: &Resource, part: Part, old:
         }
         "persistentvolumeclaims" if part == Part::Main => {
             for key in ["volumeName", "storageClassName"] {
-                if let (None, Some(held)) = (new.get("spec").and_then(|s| s.get(key)), old.get("spec").and_then(|s| s.get(key))) {
+                if let (None, Some(held)) =
+                    (new.get("spec").and_then(|s| s.get(key)), old.get("spec").and_then(|s| s.get(key)))
+                {
                     json::set(new, &["spec", key], held.clone());
                 }
             }

@@ -197,7 +197,8 @@ fn fill_volume(volume: &mut Value) {
         if let Some(token) = source.get_mut("serviceAccountToken") {
             default(json::as_map(token), "expirationSeconds", 3600);
         }
-        let items = source.get_mut("downwardAPI").and_then(|source| source.get_mut("items")).and_then(Value::as_array_mut);
+        let items =
+            source.get_mut("downwardAPI").and_then(|source| source.get_mut("items")).and_then(Value::as_array_mut);
         for item in items.into_iter().flatten() {
             if let Some(field) = item.get_mut("fieldRef") {
                 default(json::as_map(field), "apiVersion", "v1");

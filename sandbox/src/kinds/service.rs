@@ -123,9 +123,8 @@ pub(super) fn allocate(
             }
         } else {
             if given != held {
-                take_given(core, &given, dry_run).map_err(|why| {
-                    refuse(Cause::invalid("spec.clusterIPs", &json!([given]), &why))
-                })?;
+                take_given(core, &given, dry_run)
+                    .map_err(|why| refuse(Cause::invalid("spec.clusterIPs", &json!([given]), &why)))?;
             }
             given.clone()
         };
@@ -135,11 +134,13 @@ pub(super) fn allocate(
         default(spec, "ipFamilies", json!(["IPv4"]));
         default(spec, "ipFamilyPolicy", "SingleStack");
     }
-    let wants_ports = kind == "NodePort"
-        || (kind == "LoadBalancer" && json::flag(value, "/spec/allocateLoadBalancerNodePorts"));
+    let wants_ports =
+        kind == "NodePort" || (kind == "LoadBalancer" && json::flag(value, "/spec/allocateLoadBalancerNodePorts"));
     let before: Vec<i64> = old.map(node_ports).unwrap_or_default();
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
-        for (index, port) in value.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
+        for (index, port) in
+            value.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten().enumerate()
+        {
             let given = json::integer(port, "/nodePort").unwrap_or(0);
             if given == 0 && wants_ports {
                 let taken = core.addresses.take_any_port(core.random.next());
@@ -174,9 +175,9 @@ pub(super) fn allocate(
 }
 
 fn take_given(core: &Core, given: &str, dry_run: bool) -> Result<(), String> {
-    let address: Ipv4Addr = given.parse().map_err(|_| {
-        format!("failed to allocate IP {given}: the provided value is not a valid IPv4 address")
-    })?;
+    let address: Ipv4Addr = given
+        .parse()
+        .map_err(|_| format!("failed to allocate IP {given}: the provided value is not a valid IPv4 address"))?;
     if !Addresses::is_service_address(address) {
         return Err(format!(
             "failed to allocate IP {given}: the provided network does not match the current range 10.96.0.0/12"

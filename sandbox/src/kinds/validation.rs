@@ -8,13 +8,7 @@ use crate::operations::Core;
 use crate::registry::Resource;
 
 /// Checks an object of a built-in kind.
-pub(super) fn validate(
-    _core: &Core,
-    resource: &Resource,
-    value: &Value,
-    old: Option<&Value>,
-    causes: &mut Vec<Cause>,
-) {
+pub(super) fn validate(_core: &Core, resource: &Resource, value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     match resource.key.as_str() {
         crd::CRD_RESOURCE => crd::validate(value, old, causes),
         _ => {}

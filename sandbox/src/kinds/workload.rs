@@ -144,11 +144,7 @@ pub(super) fn prepare_job(_core: &Core, value: &mut Value) {
         json::set(value, &["spec", "template", "metadata", "labels", key], text);
     }
     if value.pointer("/spec/selector").is_none() {
-        json::set(
-            value,
-            &["spec", "selector"],
-            json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}),
-        );
+        json::set(value, &["spec", "selector"], json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
     }
 }
 
@@ -181,7 +177,11 @@ pub(super) fn fill_autoscaler(value: &mut Value) {
     }
     let Some(behavior) = map.get_mut("behavior").map(json::as_map) else { return };
     for (direction, policies, window) in [
-        ("scaleUp", json!([{"type": "Pods", "value": 4, "periodSeconds": 15}, {"type": "Percent", "value": 100, "periodSeconds": 15}]), Some(0)),
+        (
+            "scaleUp",
+            json!([{"type": "Pods", "value": 4, "periodSeconds": 15}, {"type": "Percent", "value": 100, "periodSeconds": 15}]),
+            Some(0),
+        ),
         ("scaleDown", json!([{"type": "Percent", "value": 100, "periodSeconds": 15}]), None),
     ] {
         let rules = json::as_map(behavior.entry(direction).or_insert_with(|| json!({})));

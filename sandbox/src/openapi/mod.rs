@@ -34,11 +34,8 @@ pub(crate) fn index(registry: &Registry, edition: u64) -> Value {
 
 /// One document of version 3, by its key.
 pub(crate) fn document(registry: &Registry, key: &str) -> Option<Value> {
-    let resources: Vec<_> = registry
-        .all()
-        .into_iter()
-        .filter(|resource| document_key(&resource.group, &resource.version) == key)
-        .collect();
+    let resources: Vec<_> =
+        registry.all().into_iter().filter(|resource| document_key(&resource.group, &resource.version) == key).collect();
     if resources.is_empty() {
         return None;
     }
@@ -165,7 +162,8 @@ impl Schemas {
             if self.done.contains_key(&name) {
                 continue;
             }
-            let Some(mut schema) = builtin::kubernetes().json(&name).and_then(|text| serde_json::from_str(text).ok()) else {
+            let Some(mut schema) = builtin::kubernetes().json(&name).and_then(|text| serde_json::from_str(text).ok())
+            else {
                 self.done.insert(name, json!({"type": "object"}));
                 continue;
             };
@@ -248,7 +246,9 @@ fn add_paths(paths: &mut Map<String, Value>, resource: &Resource, type_name: &st
         let parameters: Vec<Value> = parameters
             .iter()
             .map(|name| match version {
-                Version::Three => json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}}),
+                Version::Three => {
+                    json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}})
+                }
                 Version::Two => json!({"name": name, "in": "query", "type": "string", "uniqueItems": true}),
             })
             .collect();
@@ -270,8 +270,19 @@ fn add_paths(paths: &mut Map<String, Value>, resource: &Resource, type_name: &st
         })
     };
     let write = ["dryRun", "fieldManager", "fieldValidation", "pretty"];
-    let list = ["allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion",
-        "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch", "pretty"];
+    let list = [
+        "allowWatchBookmarks",
+        "continue",
+        "fieldSelector",
+        "labelSelector",
+        "limit",
+        "resourceVersion",
+        "resourceVersionMatch",
+        "sendInitialEvents",
+        "timeoutSeconds",
+        "watch",
+        "pretty",
+    ];
     let delete = ["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy", "pretty"];
     if resource.is_virtual {
         paths.insert(collection, json!({"post": operation("create", "post", &write)}));

@@ -20,13 +20,21 @@ impl Core {
         options: &WriteOptions,
     ) -> Result<Outcome, ApiError> {
         let now = rfc3339(self.clock.now());
-        self.change(resource, namespace, name, Part::Scale, options, &|pod| {
+        self.change(resource, namespace, name, Part::Binding, options, &|pod| {
             if json::is_terminating(pod) {
-                return Err(ApiError::conflict("pods/binding", name, &format!("pod {name} is being deleted, cannot be assigned to a host")));
+                return Err(ApiError::conflict(
+                    "pods/binding",
+                    name,
+                    &format!("pod {name} is being deleted, cannot be assigned to a host"),
+                ));
             }
             let held = json::text(pod, "/spec/nodeName");
             if !held.is_empty() {
-                return Err(ApiError::conflict("pods/binding", name, &format!("pod {name} is already assigned to node {held:?}")));
+                return Err(ApiError::conflict(
+                    "pods/binding",
+                    name,
+                    &format!("pod {name} is already assigned to node {held:?}"),
+                ));
             }
             let mut value = pod.clone();
             json::set(&mut value, &["spec", "nodeName"], node);
@@ -35,7 +43,9 @@ impl Core {
                 .filter(|condition| json::text(condition, "/type") != "PodScheduled")
                 .cloned()
                 .collect();
-            conditions.push(json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}));
+            conditions.push(
+                json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}),
+            );
             json::set(&mut value, &["status", "conditions"], conditions);
             Ok(Proposal { value, warnings: Vec::new(), record: Record::Update })
         })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Core, Decoded, Outcome, WriteOptions, fields, metadata};
+use super::{Core, Decoded, Outcome, Part, WriteOptions, fields, metadata};
 use crate::error::{ApiError, Cause};
 use crate::json;
 use crate::kinds;
@@ -42,7 +42,7 @@ impl Core {
         if let Value::Object(metadata) = &mut value["metadata"] {
             metadata.remove("managedFields");
         }
-        fields::record_update(self, resource, None, &mut value, options, "");
+        fields::record_update(self, resource, None, &mut value, options, Part::Main);
         self.store_new(resource, value, options, warnings)
     }
 
@@ -131,9 +131,8 @@ fn check_namespace(resource: &Resource, namespace: &str, value: &Value) -> Resul
     if !resource.is_namespaced() || given.is_empty() || given == namespace {
         return Ok(());
     }
-    let mut error = ApiError::bad_request(
-        "the namespace of the provided object does not match the namespace sent on the request",
-    );
+    let mut error =
+        ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request");
     error.details = json!({"causes": [{"reason": "FieldValueInvalid", "field": "metadata.namespace",
         "message": format!("the object says {given:?}, the request says {namespace:?}")}]});
     Err(error)

@@ -259,7 +259,9 @@ fn grace_period(resource: &Resource, pod: &Value, asked_s: Option<i64>) -> i64 {
     if resource.key.as_str() != "pods" {
         return 0;
     }
-    if json::text(pod, "/spec/nodeName").is_empty() || matches!(json::text(pod, "/status/phase"), "Succeeded" | "Failed") {
+    if json::text(pod, "/spec/nodeName").is_empty()
+        || matches!(json::text(pod, "/status/phase"), "Succeeded" | "Failed")
+    {
         return 0;
     }
     let own_s = json::integer(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(30);

@@ -1,74 +1,103 @@
 //! Who owns which field: `metadata.managedFields`, and server-side apply on top of it.
 
-use serde_json::Value;
+use landfall_merge::builtin;
+use landfall_merge::fields::path;
+use landfall_merge::fields::set::FieldSet;
+use landfall_merge::structured::{self, ApplyError, Force, Kind, Storage, Writer};
+use serde_json::{Value, json};
 
 use super::{Core, Part, WriteOptions};
+use crate::clock::rfc3339;
 use crate::convert;
 use crate::error::ApiError;
 use crate::json;
 use crate::registry::Resource;
 
-/// Records a create or update: what changed becomes the manager's.
-pub(super) fn record_update(
-    _core: &Core,
-    _resource: &Resource,
-    _old: Option<&Value>,
-    _new: &mut Value,
-    _options: &WriteOptions,
-    _subresource: &str,
-) {
+pub(super) use landfall_merge::managed::same_but_for_times;
+
+/// What structured merge must know of a resource, and of the part that is written.
+fn kind<'a>(resource: &'a Resource, api_version: &'a str, part: Part) -> Kind<'a> {
+    let (schema, storage) = match &resource.custom {
+        Some(custom) => (custom.merge.schema(), Storage::Json),
+        None => (builtin::schema_of(api_version, &resource.kind), Storage::Struct),
+    };
+    let reset = match part {
+        Part::Main if resource.has_status => FieldSet::of([path(&["status"])]),
+        Part::Status if resource.custom.is_some() => FieldSet::of([path(&["spec"]), path(&["metadata"])]),
+        Part::Status => FieldSet::of([path(&["spec"])]),
+        _ => FieldSet::default(),
+    };
+    Kind { api_version, schema, reset, served_versions: Vec::new(), storage }
 }
 
-/// Merges an applied configuration into an object (or into nothing).
+/// Records a create or update: what changed becomes the manager's. Both states are in the storage version.
+pub(super) fn record_update(
+    core: &Core,
+    resource: &Resource,
+    old: Option<&Value>,
+    new: &mut Value,
+    options: &WriteOptions,
+    part: Part,
+) {
+    let api_version = resource.api_version();
+    let kind = kind(resource, &api_version, part);
+    let now = rfc3339(core.clock.now());
+    let writer = Writer { manager: &options.manager, subresource: part.subresource(), now: &now };
+    if convert::is_same_shape(resource) {
+        let taken = std::mem::take(new);
+        *new = structured::update(old, taken, &kind, writer);
+        return;
+    }
+    // Ownership is told in the fields of the version that was written.
+    let shown_old = old.map(|old| convert::shown(resource, old));
+    let shown_new = convert::shown(resource, new).into_owned();
+    let recorded = structured::update(shown_old.as_deref(), shown_new, &kind, writer);
+    let entries = recorded.pointer("/metadata/managedFields").cloned();
+    match entries {
+        Some(entries) => json::set(new, &["metadata", "managedFields"], entries),
+        None => {
+            json::take(new, &["metadata", "managedFields"]);
+        }
+    }
+}
+
+/// Merges an applied configuration (in the request's version) into an object or into nothing; the result is in the
+/// storage version and holds the right managedFields.
 pub(super) fn apply(
-    _core: &Core,
+    core: &Core,
     resource: &Resource,
     current: Option<&Value>,
     config: &Value,
-    _part: Part,
-    _force: bool,
-    _options: &WriteOptions,
+    part: Part,
+    force: bool,
+    options: &WriteOptions,
 ) -> Result<Value, ApiError> {
-    let mut stored = config.clone();
-    convert::to_storage(resource, &mut stored);
-    let Some(current) = current else { return Ok(stored) };
-    if resource.custom.is_some() {
-        return Ok(landfall_merge::merge_patch::apply(current, &stored));
-    }
-    let schema = landfall_merge::builtin::schema_of(&resource.api_version(), &resource.kind);
-    landfall_merge::strategic::apply::apply(current, &stored, schema)
-        .map_err(|error| ApiError::bad_request(error.to_string()))
-}
-
-/// True when two states differ at most in the times of their managers' records.
-pub(super) fn same_but_for_times(old: &Value, new: &Value) -> bool {
-    let (Some(before), Some(after)) = (old.as_object(), new.as_object()) else { return old == new };
-    if before.len() != after.len() {
-        return false;
-    }
-    before.iter().all(|(key, value)| match after.get(key) {
-        None => false,
-        Some(other) if key == "metadata" => same_metadata(value, other),
-        Some(other) => value == other,
-    })
-}
-
-fn same_metadata(old: &Value, new: &Value) -> bool {
-    let (Some(before), Some(after)) = (old.as_object(), new.as_object()) else { return old == new };
-    before.len() == after.len()
-        && before.iter().all(|(key, value)| match after.get(key) {
-            None => false,
-            Some(other) if key == "managedFields" => same_managers(value, other),
-            Some(other) => value == other,
-        })
-}
-
-fn same_managers(old: &Value, new: &Value) -> bool {
-    let (before, after) = (json::list(old, ""), json::list(new, ""));
-    before.len() == after.len()
-        && before.iter().zip(after).all(|(one, other)| {
-            ["manager", "operation", "apiVersion", "subresource", "fieldsType", "fieldsV1"]
+    let api_version = resource.api_version();
+    let kind = kind(resource, &api_version, part);
+    let now = rfc3339(core.clock.now());
+    let writer = Writer { manager: &options.manager, subresource: part.subresource(), now: &now };
+    let force = if force { Force::Yes } else { Force::No };
+    let live = current.map(|current| convert::shown(resource, current));
+    let mut applied =
+        structured::apply(live.as_deref(), config, &kind, writer, force).map_err(|error| match error {
+            ApplyError::Conflicts(ref conflicts) => {
+                let causes = conflicts
                 .iter()
-                .all(|key| one.get(*key) == other.get(*key))
-        })
+                .map(|conflict| {
+                    json!({"reason": "FieldManagerConflict", "message": conflict.message(), "field": conflict.field()})
+                })
+                .collect();
+                ApiError::apply_conflict(error.to_string(), causes)
+            }
+            ApplyError::BadRequest(message) => ApiError::bad_request(message),
+            mistyped @ ApplyError::Mistyped { .. } => {
+                let mut refused = ApiError::internal(&mistyped);
+                refused.message = mistyped.to_string();
+                refused.reason = "";
+                refused
+            }
+            unreadable @ ApplyError::BadManagedFields(_) => ApiError::internal(unreadable),
+        })?;
+    convert::to_storage(resource, &mut applied);
+    Ok(applied)
 }

@@ -20,7 +20,8 @@ impl Core {
         if suffix_needed {
             metadata.insert("name".into(), json!(format!("{prefix}{}", self.random.name_suffix())));
         }
-        for ignored in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"] {
+        for ignored in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"]
+        {
             metadata.remove(ignored);
         }
         if resource.is_namespaced() {
@@ -41,11 +42,14 @@ impl Core {
 pub(super) fn drop_empty(value: &mut Value) {
     let metadata = json::child(value, "metadata");
     for key in ["labels", "annotations"] {
-        if metadata.get(key).is_some_and(|held| held.is_null() || held.as_object().is_some_and(serde_json::Map::is_empty)) {
+        if metadata
+            .get(key)
+            .is_some_and(|held| held.is_null() || held.as_object().is_some_and(serde_json::Map::is_empty))
+        {
             metadata.remove(key);
         }
     }
-    for key in ["finalizers", "ownerReferences", "managedFields"] {
+    for key in ["finalizers", "ownerReferences"] {
         if metadata.get(key).is_some_and(|held| held.is_null() || held.as_array().is_some_and(Vec::is_empty)) {
             metadata.remove(key);
         }
@@ -100,7 +104,9 @@ pub(super) fn validate(resource: &Resource, value: &Value, causes: &mut Vec<Caus
             }
             match text.as_str() {
                 Some(text) => size_bytes += key.len() + text.len(),
-                None => causes.push(Cause::type_invalid(format!("metadata.annotations.{key}"), text, "must be a string")),
+                None => {
+                    causes.push(Cause::type_invalid(format!("metadata.annotations.{key}"), text, "must be a string"))
+                }
             }
         }
         if size_bytes > ANNOTATIONS_BYTES_MAX {
@@ -163,7 +169,9 @@ pub(crate) fn check_labels(labels: &serde_json::Map<String, Value>, field: &str,
             causes.push(Cause::invalid(field, &json!(key), QUALIFIED_NAME_RULE));
         }
         match value.as_str() {
-            Some(text) if text.len() > 63 => causes.push(Cause::invalid(field, value, "must be no more than 63 characters")),
+            Some(text) if text.len() > 63 => {
+                causes.push(Cause::invalid(field, value, "must be no more than 63 characters"))
+            }
             Some(text) if !text.is_empty() && !is_label_text(text) => {
                 causes.push(Cause::invalid(field, value, LABEL_VALUE_RULE));
             }
@@ -192,19 +200,16 @@ pub(crate) fn is_qualified_name(text: &str) -> bool {
 /// True for RFC 1123 labels: lower case letters, digits and `-`, at most 63.
 pub(crate) fn is_dns_label(text: &str) -> bool {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    text.len() <= 63
-        && text.chars().all(|c| edge(c) || c == '-')
-        && text.starts_with(edge)
-        && text.ends_with(edge)
+    text.len() <= 63 && text.chars().all(|c| edge(c) || c == '-') && text.starts_with(edge) && text.ends_with(edge)
 }
 
 /// True for RFC 1123 subdomains: labels joined by dots, at most 253.
 pub(crate) fn is_subdomain(text: &str) -> bool {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     text.len() <= 253
-        && text.split('.').all(|part| {
-            part.chars().all(|c| edge(c) || c == '-') && part.starts_with(edge) && part.ends_with(edge)
-        })
+        && text
+            .split('.')
+            .all(|part| part.chars().all(|c| edge(c) || c == '-') && part.starts_with(edge) && part.ends_with(edge))
 }
 
 /// Says what is wrong with an object's name.
@@ -228,7 +233,9 @@ fn name_problem(resource: &Resource, name: &str) -> Option<&'static str> {
             let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase());
             (!(is_dns_label(name) && starts_well)).then_some(DNS1035_RULE)
         }
-        "ipaddresses.networking.k8s.io" => name.parse::<std::net::IpAddr>().is_err().then_some("must be a valid IP address"),
+        "ipaddresses.networking.k8s.io" => {
+            name.parse::<std::net::IpAddr>().is_err().then_some("must be a valid IP address")
+        }
         _ => (!is_subdomain(name)).then_some(SUBDOMAIN_RULE),
     }
 }
@@ -239,7 +246,9 @@ pub(super) fn carry_over(resource: &Resource, part: Part, old: &Value, new: &mut
     {
         let metadata = json::child(new, "metadata");
         metadata.remove("selfLink");
-        for key in ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "namespace"] {
+        for key in
+            ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "namespace"]
+        {
             match old_metadata.get(key) {
                 Some(held) => metadata.insert(key.to_string(), held.clone()),
                 None => metadata.remove(key),
@@ -297,7 +306,7 @@ pub(super) fn carry_over(resource: &Resource, part: Part, old: &Value, new: &mut
                 json::set(new, &["status", "conditions"], conditions);
             }
         }
-        Part::Scale => {}
+        Part::Scale | Part::Binding => {}
     }
     drop_empty(new);
 }

@@ -107,6 +107,8 @@ pub(crate) enum Part {
     Resize,
     /// The number of replicas, by way of `/scale`.
     Scale,
+    /// A pod's node, by way of `/binding`.
+    Binding,
 }
 
 impl Part {
@@ -120,6 +122,7 @@ impl Part {
             Self::EphemeralContainers => "ephemeralcontainers",
             Self::Resize => "resize",
             Self::Scale => "scale",
+            Self::Binding => "binding",
         }
     }
 }

@@ -68,7 +68,9 @@ struct Continue {
 
 impl Continue {
     fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(json!({"v": "sandbox/v1", "rv": self.revision, "ns": self.namespace, "name": self.name}).to_string())
+        URL_SAFE_NO_PAD.encode(
+            json!({"v": "sandbox/v1", "rv": self.revision, "ns": self.namespace, "name": self.name}).to_string(),
+        )
     }
 
     fn decode(token: &str) -> Result<Self, ApiError> {
@@ -86,9 +88,7 @@ impl Continue {
 impl Core {
     /// Reads one object.
     pub(crate) fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Arc<Stored>, ApiError> {
-        self.store
-            .get(&resource.key, namespace, name)
-            .ok_or_else(|| ApiError::not_found(resource.qualified(), name))
+        self.store.get(&resource.key, namespace, name).ok_or_else(|| ApiError::not_found(resource.qualified(), name))
     }
 
     /// Reads a page of a list.
@@ -127,7 +127,8 @@ impl Core {
         }
         if let Some(from) = &from {
             listing.items.retain(|stored| {
-                (json::namespace(&stored.value), json::name(&stored.value)) > (from.namespace.as_str(), from.name.as_str())
+                (json::namespace(&stored.value), json::name(&stored.value))
+                    > (from.namespace.as_str(), from.name.as_str())
             });
         }
         let everything = query.selects_everything();
@@ -135,7 +136,8 @@ impl Core {
             listing.items.retain(|stored| query.selects(&stored.value));
         }
         let total = listing.items.len();
-        let mut page = Page { items: listing.items, revision: listing.revision, continue_token: String::new(), remaining: None };
+        let mut page =
+            Page { items: listing.items, revision: listing.revision, continue_token: String::new(), remaining: None };
         // A resourceVersion of 0 is served from memory whole, whatever the limit, as the watch cache does.
         let limit = if query.revision == Some(0) && !query.exact { 0 } else { query.limit };
         if limit > 0 && total > limit {

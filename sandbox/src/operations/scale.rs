@@ -62,7 +62,9 @@ impl Core {
             let replicas = match wanted.pointer("/spec/replicas") {
                 None | Some(Value::Null) => 0,
                 Some(number) => number.as_i64().ok_or_else(|| {
-                    ApiError::bad_request("Scale in version \"v1\" cannot be handled as a Scale: spec.replicas must be an integer")
+                    ApiError::bad_request(
+                        "Scale in version \"v1\" cannot be handled as a Scale: spec.replicas must be an integer",
+                    )
                 })?,
             };
             if replicas < 0 {

@@ -148,7 +148,9 @@ impl Findings {
         // 3.0 is an integer in JSON, 3.5 is not.
         match value.as_f64() {
             #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
-            Some(number) if number.fract() == 0.0 && number.abs() < 2_147_483_648.0 => *value = Value::from(number as i64),
+            Some(number) if number.fract() == 0.0 && number.abs() < 2_147_483_648.0 => {
+                *value = Value::from(number as i64)
+            }
             _ => self.refuse(value, path, go_type),
         }
     }
@@ -166,7 +168,6 @@ impl Findings {
             Value::Array(_) => "array".to_string(),
             Value::Object(_) => "object".to_string(),
         };
-        self.mistyped =
-            Some(format!("json: cannot unmarshal {found} into Go struct field .{path} of type {go_type}"));
+        self.mistyped = Some(format!("json: cannot unmarshal {found} into Go struct field .{path} of type {go_type}"));
     }
 }

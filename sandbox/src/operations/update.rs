@@ -154,7 +154,7 @@ impl Core {
         metadata::advance_generation(resource, old, &mut new);
         json::set(&mut new, &["metadata", "resourceVersion"], current.revision.to_string());
         if record == Record::Update {
-            fields::record_update(self, resource, Some(old), &mut new, options, part.subresource());
+            fields::record_update(self, resource, Some(old), &mut new, options, part);
         }
         if fields::same_but_for_times(old, &new) {
             return Ok(Some(Outcome { object: Arc::clone(current), created: false, warnings }));

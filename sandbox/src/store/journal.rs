@@ -131,7 +131,9 @@ impl Journal {
     pub(super) fn append(&self, id: &ObjectId, kind: ChangeKind, object: &Stored) {
         let body = match kind {
             ChangeKind::Added | ChangeKind::Modified => Some(
-                serde_json::to_vec(object.value.as_ref()).expect("a JSON value with string keys always serialises").into(),
+                serde_json::to_vec(object.value.as_ref())
+                    .expect("a JSON value with string keys always serialises")
+                    .into(),
             ),
             ChangeKind::Deleted => None,
         };

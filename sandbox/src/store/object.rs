@@ -43,11 +43,7 @@ pub(crate) struct ObjectId {
 impl ObjectId {
     /// The address of an object of a resource, from its metadata.
     pub(crate) fn of(resource: &ResourceKey, value: &Value) -> Self {
-        Self {
-            resource: resource.clone(),
-            namespace: json::namespace(value).into(),
-            name: json::name(value).into(),
-        }
+        Self { resource: resource.clone(), namespace: json::namespace(value).into(), name: json::name(value).into() }
     }
 }
 

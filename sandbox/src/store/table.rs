@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::object::{Change, ChangeKind, Stored};
 use super::Compacted;
+use super::object::{Change, ChangeKind, Stored};
 
 type ByName = BTreeMap<Arc<str>, Arc<Stored>>;
 
@@ -72,7 +72,9 @@ impl Table {
             .by_namespace
             .iter()
             .filter(|(held_in, _)| namespace.is_none_or(|wanted| wanted == held_in.as_ref()))
-            .flat_map(|(held_in, names)| names.iter().map(move |(name, stored)| ((held_in.as_ref(), name.as_ref()), Arc::clone(stored))))
+            .flat_map(|(held_in, names)| {
+                names.iter().map(move |(name, stored)| ((held_in.as_ref(), name.as_ref()), Arc::clone(stored)))
+            })
             .collect();
         for change in later.into_iter().rev() {
             if namespace.is_some_and(|wanted| wanted != change.namespace.as_ref()) {

@@ -19,7 +19,10 @@ const HEADINGS: &[(&str, &str)] = &[
     ("replicasets.apps", "Name,Desired#,Current#,Ready#,Age,Containers*,Images*,Selector*"),
     ("replicationcontrollers", "Name,Desired#,Current#,Ready#,Age,Containers*,Images*,Selector*"),
     ("statefulsets.apps", "Name,Ready,Age,Containers*,Images*"),
-    ("daemonsets.apps", "Name,Desired#,Current#,Ready#,Up-to-date#,Available#,Node Selector,Age,Containers*,Images*,Selector*"),
+    (
+        "daemonsets.apps",
+        "Name,Desired#,Current#,Ready#,Up-to-date#,Available#,Node Selector,Age,Containers*,Images*,Selector*",
+    ),
     ("jobs.batch", "Name,Status,Completions,Duration,Age,Containers*,Images*,Selector*"),
     ("cronjobs.batch", "Name,Schedule,Timezone,Suspend,Active#,Last Schedule,Age,Containers*,Images*,Selector*"),
     ("services", "Name,Type,Cluster-IP,External-IP,Port(s),Age,Selector*"),
@@ -34,8 +37,14 @@ const HEADINGS: &[(&str, &str)] = &[
     ("namespaces", "Name,Status,Age"),
     ("nodes", "Name,Status,Roles,Age,Version,Internal-IP*,External-IP*,OS-Image*,Kernel-Version*,Container-Runtime*"),
     ("events", "Last Seen,Type,Reason,Object,Subobject*,Source*,Message,First Seen*,Count#*,Name*"),
-    ("persistentvolumes", "Name,Capacity,Access Modes,Reclaim Policy,Status,Claim,StorageClass,VolumeAttributesClass,Reason,Age,VolumeMode*"),
-    ("persistentvolumeclaims", "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age,VolumeMode*"),
+    (
+        "persistentvolumes",
+        "Name,Capacity,Access Modes,Reclaim Policy,Status,Claim,StorageClass,VolumeAttributesClass,Reason,Age,VolumeMode*",
+    ),
+    (
+        "persistentvolumeclaims",
+        "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age,VolumeMode*",
+    ),
     ("storageclasses.storage.k8s.io", "Name,Provisioner,ReclaimPolicy,VolumeBindingMode,AllowVolumeExpansion,Age"),
     ("horizontalpodautoscalers.autoscaling", "Name,Reference,Targets,MinPods,MaxPods,Replicas#,Age"),
     ("poddisruptionbudgets.policy", "Name,Min Available,Max Unavailable,Allowed Disruptions#,Age"),
@@ -91,7 +100,9 @@ pub(super) fn cells(resource: &Resource, object: &Value, now: Timestamp) -> Vec<
         "persistentvolumes" => volume(object, now),
         "persistentvolumeclaims" => claim(object, now),
         "endpoints" | "endpointslices.discovery.k8s.io" => endpoints(resource.key.as_str(), object, now),
-        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => binding(object, now),
+        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
+            binding(object, now)
+        }
         other => small(other, object, now),
     }
 }
@@ -213,8 +224,10 @@ fn small(resource: &str, object: &Value, now: Timestamp) -> Vec<Value> {
             vec![name(object), json!(size(object, "/webhooks")), age()]
         }
         "certificatesigningrequests.certificates.k8s.io" => {
-            let types: Vec<&str> =
-                json::list(object, "/status/conditions").iter().map(|condition| json::text(condition, "/type")).collect();
+            let types: Vec<&str> = json::list(object, "/status/conditions")
+                .iter()
+                .map(|condition| json::text(condition, "/type"))
+                .collect();
             let mut condition = if types.is_empty() { "Pending".to_string() } else { types.join(",") };
             if !json::text(object, "/status/certificate").is_empty() {
                 condition.push_str(",Issued");
@@ -305,7 +318,9 @@ fn pod_status(pod: &Value) -> (String, usize, i64, Option<Timestamp>) {
 fn pod(object: &Value, now: Timestamp) -> Vec<Value> {
     let (status, ready, restarts, last_restart) = pod_status(object);
     let restarts = match last_restart {
-        Some(last) if restarts > 0 => format!("{restarts} ({} ago)", human_duration(now.duration_since(last).as_secs())),
+        Some(last) if restarts > 0 => {
+            format!("{restarts} ({} ago)", human_duration(now.duration_since(last).as_secs()))
+        }
         _ => restarts.to_string(),
     };
     let gates = json::list(object, "/spec/readinessGates");
@@ -514,7 +529,9 @@ fn ingress(object: &Value, now: Timestamp) -> Vec<Value> {
         .collect();
     let hosts = match hosts.as_slice() {
         [] => "*".to_string(),
-        [first, second, third, rest @ ..] if !rest.is_empty() => format!("{first},{second},{third} + {} more...", rest.len()),
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!("{first},{second},{third} + {} more...", rest.len())
+        }
         all => all.join(","),
     };
     let addresses: Vec<&str> = json::list(object, "/status/loadBalancer/ingress")
@@ -536,7 +553,8 @@ fn ingress(object: &Value, now: Timestamp) -> Vec<Value> {
 }
 
 fn node(object: &Value, now: Timestamp) -> Vec<Value> {
-    let ready = json::list(object, "/status/conditions").iter().find(|condition| json::text(condition, "/type") == "Ready");
+    let ready =
+        json::list(object, "/status/conditions").iter().find(|condition| json::text(condition, "/type") == "Ready");
     let mut status = match ready.map(|condition| json::text(condition, "/status")) {
         Some("True") => "Ready".to_string(),
         Some(_) => "NotReady".to_string(),
@@ -579,7 +597,12 @@ fn node(object: &Value, now: Timestamp) -> Vec<Value> {
 fn event(object: &Value, now: Timestamp) -> Vec<Value> {
     // The object is in one of two forms; the pointers of both are tried.
     let first_of = |pointers: &[&str]| {
-        pointers.iter().map(|pointer| json::text(object, pointer)).find(|text| !text.is_empty()).unwrap_or_default().to_string()
+        pointers
+            .iter()
+            .map(|pointer| json::text(object, pointer))
+            .find(|text| !text.is_empty())
+            .unwrap_or_default()
+            .to_string()
     };
     let ago = |pointers: &[&str]| match parse_time(&first_of(pointers)) {
         Some(then) => human_duration(now.duration_since(then).as_secs()),
@@ -590,14 +613,20 @@ fn event(object: &Value, now: Timestamp) -> Vec<Value> {
         .or_else(|| json::integer(object, "/count"))
         .or_else(|| json::integer(object, "/deprecatedCount"))
         .unwrap_or(1);
-    let mut last =
-        ago(&["/series/lastObservedTime", "/lastTimestamp", "/deprecatedLastTimestamp", "/eventTime", "/firstTimestamp"]);
+    let mut last = ago(&[
+        "/series/lastObservedTime",
+        "/lastTimestamp",
+        "/deprecatedLastTimestamp",
+        "/eventTime",
+        "/firstTimestamp",
+    ]);
     if count > 1 {
         last = format!("{last} (x{count} over {first})");
     }
     let kind = first_of(&["/involvedObject/kind", "/regarding/kind"]).to_lowercase();
     let target = first_of(&["/involvedObject/name", "/regarding/name"]);
-    let source = first_of(&["/source/component", "/deprecatedSource/component", "/reportingComponent", "/reportingController"]);
+    let source =
+        first_of(&["/source/component", "/deprecatedSource/component", "/reportingComponent", "/reportingController"]);
     vec![
         json!(last),
         json!(json::text(object, "/type")),
@@ -613,8 +642,11 @@ fn event(object: &Value, now: Timestamp) -> Vec<Value> {
 }
 
 fn autoscaler(object: &Value, now: Timestamp) -> Vec<Value> {
-    let reference =
-        format!("{}/{}", json::text(object, "/spec/scaleTargetRef/kind"), json::text(object, "/spec/scaleTargetRef/name"));
+    let reference = format!(
+        "{}/{}",
+        json::text(object, "/spec/scaleTargetRef/kind"),
+        json::text(object, "/spec/scaleTargetRef/name")
+    );
     let current = json::list(object, "/status/currentMetrics");
     let targets: Vec<String> = json::list(object, "/spec/metrics")
         .iter()
@@ -707,12 +739,15 @@ fn endpoints(resource: &str, object: &Value, now: Timestamp) -> Vec<Value> {
             }
         }
         let shown = match all.as_slice() {
-            [first, second, third, rest @ ..] if !rest.is_empty() => format!("{first},{second},{third} + {} more...", rest.len()),
+            [first, second, third, rest @ ..] if !rest.is_empty() => {
+                format!("{first},{second},{third} + {} more...", rest.len())
+            }
             all => or_none(&all.join(",")),
         };
         return vec![name(object), json!(shown), json!(age(object, now))];
     }
-    let ports: Vec<String> = json::list(object, "/ports").iter().map(|port| number(port, "/port").to_string()).collect();
+    let ports: Vec<String> =
+        json::list(object, "/ports").iter().map(|port| number(port, "/port").to_string()).collect();
     let addresses: Vec<&str> = json::list(object, "/endpoints")
         .iter()
         .flat_map(|endpoint| json::list(endpoint, "/addresses"))
@@ -720,7 +755,9 @@ fn endpoints(resource: &str, object: &Value, now: Timestamp) -> Vec<Value> {
         .collect();
     let shown = match addresses.as_slice() {
         [] => "<unset>".to_string(),
-        [first, second, third, rest @ ..] if !rest.is_empty() => format!("{first},{second},{third} + {} more...", rest.len()),
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!("{first},{second},{third} + {} more...", rest.len())
+        }
         all => all.join(","),
     };
     vec![
@@ -735,7 +772,11 @@ fn endpoints(resource: &str, object: &Value, now: Timestamp) -> Vec<Value> {
 fn binding(object: &Value, now: Timestamp) -> Vec<Value> {
     let role = format!("{}/{}", json::text(object, "/roleRef/kind"), json::text(object, "/roleRef/name"));
     let subjects = |kind: &str| {
-        json::list(object, "/subjects").iter().filter(move |subject| json::text(subject, "/kind") == kind).cloned().collect::<Vec<_>>()
+        json::list(object, "/subjects")
+            .iter()
+            .filter(move |subject| json::text(subject, "/kind") == kind)
+            .cloned()
+            .collect::<Vec<_>>()
     };
     let names = |kind: &str| {
         let subjects = subjects(kind);

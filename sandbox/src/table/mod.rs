@@ -80,6 +80,7 @@ pub(crate) fn table<'a>(
             row
         })
         .collect();
-    let definitions: Vec<Value> = if with_columns { headings.iter().map(Heading::to_json).collect() } else { Vec::new() };
+    let definitions: Vec<Value> =
+        if with_columns { headings.iter().map(Heading::to_json).collect() } else { Vec::new() };
     json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "columnDefinitions": definitions, "rows": rows})
 }

@@ -45,11 +45,8 @@ pub(super) fn age(object: &Value, now: Timestamp) -> String {
 
 /// `a=b,c=d`, or `<none>`.
 pub(super) fn pairs(map: Option<&Map<String, Value>>) -> String {
-    let mut pairs: Vec<String> = map
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
-        .collect();
+    let mut pairs: Vec<String> =
+        map.into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
     pairs.sort();
     if pairs.is_empty() { "<none>".to_string() } else { pairs.join(",") }
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::fault::{self, Fault};
 use crate::clock::{rfc3339, rfc3339_micro};
 use crate::json;
-use crate::operations::{Core, Decoded, WriteOptions};
+use crate::operations::{Core, Decoded, Part, WriteOptions};
 use crate::store::ResourceKey;
 
 /// Makes what is missing; what exists is left alone.
@@ -22,8 +23,16 @@ pub(crate) fn bootstrap(core: &Core, nodes: usize) {
         ensure(core, "leases.coordination.k8s.io", lease);
     }
     for (name, value, description) in [
-        ("system-cluster-critical", 2_000_000_000, "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."),
-        ("system-node-critical", 2_000_001_000, "Used for system critical pods that must not be moved from their current node."),
+        (
+            "system-cluster-critical",
+            2_000_000_000,
+            "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+        ),
+        (
+            "system-node-critical",
+            2_000_001_000,
+            "Used for system critical pods that must not be moved from their current node.",
+        ),
     ] {
         let class = json!({"metadata": {"name": name}, "value": value, "description": description});
         ensure(core, "priorityclasses.scheduling.k8s.io", class);
@@ -128,5 +137,36 @@ fn ensure(core: &Core, resource: &str, mut value: Value) {
     json::set(&mut value, &["kind"], resource.kind.as_str());
     if let Err(error) = core.create(&resource, &namespace, Decoded::from(value), &WriteOptions::component("sandbox")) {
         tracing::error!(resource = resource.qualified(), %error, "the sandbox could not make one of its first objects");
+    }
+}
+
+/// Keeps the certificate authority as a Secret.
+pub(crate) fn keep_authority(core: &Core, name: &str, certificate_pem: &str, key_pem: &str) {
+    let secret = json!({"metadata": {"name": name, "namespace": "kube-system"}, "type": "kubernetes.io/tls",
+        "stringData": {"tls.crt": certificate_pem, "tls.key": key_pem}});
+    ensure(core, "secrets", secret);
+}
+
+/// Writes the rule of an image pattern; without faults it is taken away.
+pub(crate) fn set_rule(core: &Core, pattern: &str, faults: &[Fault]) {
+    let namespace = "kube-system";
+    ensure(core, "configmaps", json!({"metadata": {"name": fault::RULES, "namespace": namespace}}));
+    let key = ResourceKey::from("configmaps");
+    let (Ok(resource), Some(held)) = (core.resource(&key), core.store.get(&key, namespace, fault::RULES)) else {
+        return;
+    };
+    let others = json::text(&held.value, "/data/rules")
+        .lines()
+        .filter(|line| line.split_whitespace().next() != Some(pattern))
+        .map(str::to_string);
+    let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let own = (!texts.is_empty()).then(|| format!("{pattern} {}", texts.join(",")));
+    let lines: Vec<String> = others.chain(own).collect();
+    let mut next = Value::clone(&held.value);
+    json::take(&mut next, &["metadata", "resourceVersion"]);
+    json::set(&mut next, &["data", "rules"], lines.join("\n"));
+    let options = WriteOptions::component("sandbox");
+    if let Err(error) = core.update(&resource, namespace, fault::RULES, Part::Main, Decoded::from(next), &options) {
+        tracing::error!(%error, "the rule over images could not be written");
     }
 }

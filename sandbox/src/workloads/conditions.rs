@@ -13,9 +13,9 @@ pub(super) fn complete(pod: &Value, status: &mut Value, now: &str) {
     }
     let finished = phase == "Succeeded";
     let over = finished || phase == "Failed";
-    let inits_done = json::list(status, "/initContainerStatuses").iter().all(|held| {
-        json::integer(held, "/state/terminated/exitCode") == Some(0) || json::flag(held, "/started")
-    });
+    let inits_done = json::list(status, "/initContainerStatuses")
+        .iter()
+        .all(|held| json::integer(held, "/state/terminated/exitCode") == Some(0) || json::flag(held, "/started"));
     let unready: Vec<String> = json::list(status, "/containerStatuses")
         .iter()
         .filter(|held| !json::flag(held, "/ready"))
@@ -54,7 +54,10 @@ pub(super) fn complete(pod: &Value, status: &mut Value, now: &str) {
     };
     let (reason, message) = because(!containers_ready, "ContainersNotReady", &unready_message);
     let (ready_reason, ready_message) = if containers_ready && !gates_met {
-        ("ReadinessGatesNotReady".to_string(), "the status of pod readiness gate is not \"True\", but False".to_string())
+        (
+            "ReadinessGatesNotReady".to_string(),
+            "the status of pod readiness gate is not \"True\", but False".to_string(),
+        )
     } else {
         (reason.clone(), message.clone())
     };
@@ -87,9 +90,9 @@ fn phase(pod: &Value, status: &Value) -> &'static str {
             || held.pointer("/state/terminated").is_some()
             || json::integer(held, "/restartCount").unwrap_or(0) > 0
     });
-    let all_begun = states.iter().all(|held| {
-        held.pointer("/state/waiting").is_none() || json::integer(held, "/restartCount").unwrap_or(0) > 0
-    });
+    let all_begun = states
+        .iter()
+        .all(|held| held.pointer("/state/waiting").is_none() || json::integer(held, "/restartCount").unwrap_or(0) > 0);
     if begun && all_begun { "Running" } else { "Pending" }
 }
 

@@ -164,7 +164,9 @@ fn waiting(view: &View<'_>, step: &mut Step) {
     }
     if !is_image_name(image) {
         if reason != "InvalidImageName" {
-            let message = format!("Failed to apply default image tag {image:?}: couldn't parse image name {image:?}: invalid reference format");
+            let message = format!(
+                "Failed to apply default image tag {image:?}: couldn't parse image name {image:?}: invalid reference format"
+            );
             set_waiting(step, "InvalidImageName", &message);
             tell(step, "Warning", "InspectFailed", message);
             tell(step, "Warning", "Failed", "Error: InvalidImageName".to_string());
@@ -195,7 +197,11 @@ fn back_off(count: i64) -> Duration {
 fn cannot_pull(view: &View<'_>, step: &mut Step, reason: &str, image: &str) {
     let full = full_name(image);
     if reason == "ErrImagePull" {
-        set_waiting(step, "ImagePullBackOff", &format!("Back-off pulling image {image:?}: ErrImagePull: {}", pull_error(&full)));
+        set_waiting(
+            step,
+            "ImagePullBackOff",
+            &format!("Back-off pulling image {image:?}: ErrImagePull: {}", pull_error(&full)),
+        );
         tell(step, "Normal", "BackOff", format!("Back-off pulling image {image:?}"));
         tell(step, "Warning", "Failed", "Error: ImagePullBackOff".to_string());
         step.wake = Some(later(view.now, PULL_AGAIN));
@@ -248,17 +254,23 @@ fn start(view: &View<'_>, step: &mut Step, image: &str) {
     let name = json::text(view.container, "/name");
     let full = full_name(image);
     let repository = full.split('@').next().unwrap_or(&full);
-    let repository = repository.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(repository, |(name, _)| name);
+    let repository =
+        repository.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(repository, |(name, _)| name);
     let digest = format!("{:016x}", fnv(&[&full])).repeat(4);
     let count = json::integer(&step.status, "/restartCount").unwrap_or(0);
     let container_id = format!("{:016x}", fnv(&[json::uid(view.pod), name, &count.to_string()])).repeat(4);
     json::set(&mut step.status, &["state"], json!({"running": {"startedAt": rfc3339(view.now)}}));
-    json::set(&mut step.status, &["image"], full);
+    json::set(&mut step.status, &["image"], full.as_str());
     json::set(&mut step.status, &["imageID"], format!("{repository}@sha256:{digest}"));
     json::set(&mut step.status, &["containerID"], format!("containerd://{container_id}"));
     if json::text(view.container, "/imagePullPolicy") == "Always" && count == 0 {
         tell(step, "Normal", "Pulling", format!("Pulling image {image:?}"));
-        tell(step, "Normal", "Pulled", format!("Successfully pulled image {image:?} in 1ms (1ms including waiting). Image size: 1024 bytes."));
+        tell(
+            step,
+            "Normal",
+            "Pulled",
+            format!("Successfully pulled image {image:?} in 1ms (1ms including waiting). Image size: 1024 bytes."),
+        );
     } else {
         tell(step, "Normal", "Pulled", format!("Container image {image:?} already present on machine"));
     }
@@ -325,10 +337,16 @@ fn running(view: &View<'_>, step: &mut Step) {
     }
     let has_probe = view.container.get("readinessProbe").is_some();
     let was_ready = json::flag(&step.status, "/ready");
-    if !ready && (was_ready || fresh_start || ready_at.is_none()) && (has_probe || ready_at.is_none()) && !view.is_init {
+    if !ready && (was_ready || fresh_start || ready_at.is_none()) && (has_probe || ready_at.is_none()) && !view.is_init
+    {
         let since_start = view.now.duration_since(started).as_secs();
         if ready_at.is_none() && (was_ready || since_start == 0) || was_ready {
-            tell(step, "Warning", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503".to_string());
+            tell(
+                step,
+                "Warning",
+                "Unhealthy",
+                "Readiness probe failed: HTTP probe failed with statuscode: 503".to_string(),
+            );
         }
     }
     let started_up = ready || view.container.get("startupProbe").is_none();
@@ -379,7 +397,12 @@ fn terminated(view: &View<'_>, step: &mut Step) {
         json::uid(pod)
     );
     set_waiting(step, "CrashLoopBackOff", &message);
-    let told = format!("Back-off restarting failed container {name} in pod {}_{}({})", json::name(pod), json::namespace(pod), json::uid(pod));
+    let told = format!(
+        "Back-off restarting failed container {name} in pod {}_{}({})",
+        json::name(pod),
+        json::namespace(pod),
+        json::uid(pod)
+    );
     tell(step, "Warning", "BackOff", told);
     step.wake = Some(later(finished, wait));
 }

@@ -22,6 +22,10 @@ pub(super) enum Controller {
     Definition,
     /// Owners and their dependents.
     Garbage,
+    /// Deployments.
+    Deployment,
+    /// ReplicaSets and ReplicationControllers.
+    ReplicaSet,
     /// Pods on their nodes, and on the way there.
     Pod,
 }

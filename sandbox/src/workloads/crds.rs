@@ -27,7 +27,8 @@ pub(super) fn enqueue(core: &Core, id: &ObjectId, change: &Change, queue: &mut B
 /// Looks at one definition.
 pub(super) fn reconcile(context: &mut Context<'_>, id: &ObjectId) {
     let Some(stored) = context.get(CRD_RESOURCE, "", &id.name) else { return };
-    let waits = json::list(&stored.value, "/metadata/finalizers").iter().any(|finalizer| finalizer == CLEANUP_FINALIZER);
+    let waits =
+        json::list(&stored.value, "/metadata/finalizers").iter().any(|finalizer| finalizer == CLEANUP_FINALIZER);
     if !json::is_terminating(&stored.value) || !waits {
         return;
     }

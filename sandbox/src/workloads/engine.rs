@@ -8,7 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Controller, Work};
-use super::{crds, garbage, namespaces, pods};
+use super::{crds, deployments, garbage, namespaces, pods, replica_sets, routing};
+use crate::json;
 use crate::operations::Core;
 use crate::store::{Change, ObjectId, ResourceKey, Tapped};
 
@@ -146,6 +147,8 @@ impl Running {
             Controller::Namespace => namespaces::reconcile(&mut context, id),
             Controller::Definition => crds::reconcile(&mut context, id),
             Controller::Garbage => garbage::reconcile(&mut context, id),
+            Controller::Deployment => deployments::reconcile(&mut context, id),
+            Controller::ReplicaSet => replica_sets::reconcile(&mut context, id),
             Controller::Pod => pods::reconcile(&mut context, id),
         }
     }
@@ -156,7 +159,7 @@ impl Running {
             let objects = self.core.store.list(&resource, None, None).map(|listing| listing.items).unwrap_or_default();
             for stored in objects {
                 let id = ObjectId::of(&resource, &stored.value);
-                self.enqueue_object(&resource, &id);
+                routing::enqueue(&self.core, &id, &stored.value, &mut self.queue);
                 self.queue.insert((Controller::Garbage, id));
             }
         }
@@ -164,20 +167,20 @@ impl Running {
 
     /// Queues whoever cares about a change.
     fn enqueue(&mut self, resource: &ResourceKey, change: &Change) {
-        let id = ObjectId { resource: resource.clone(), namespace: Arc::clone(&change.namespace), name: Arc::clone(&change.name) };
-        self.enqueue_object(resource, &id);
+        let id = ObjectId {
+            resource: resource.clone(),
+            namespace: Arc::clone(&change.namespace),
+            name: Arc::clone(&change.name),
+        };
+        routing::enqueue(&self.core, &id, &change.object.value, &mut self.queue);
+        if let Some(previous) = &change.previous
+            && json::list(&previous.value, "/metadata/ownerReferences")
+                != json::list(&change.object.value, "/metadata/ownerReferences")
+        {
+            routing::enqueue(&self.core, &id, &previous.value, &mut self.queue);
+        }
         garbage::enqueue(&self.core, &id, change, &mut self.queue);
         namespaces::enqueue(change, &mut self.queue);
         crds::enqueue(&self.core, &id, change, &mut self.queue);
-    }
-
-    fn enqueue_object(&mut self, resource: &ResourceKey, id: &ObjectId) {
-        let controller = match resource.as_str() {
-            "namespaces" => Controller::Namespace,
-            "pods" => Controller::Pod,
-            crate::crd::CRD_RESOURCE => Controller::Definition,
-            _ => return,
-        };
-        self.queue.insert((controller, id.clone()));
     }
 }

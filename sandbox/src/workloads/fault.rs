@@ -77,7 +77,8 @@ impl FromStr for Fault {
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
         let unknown = || FaultError { text: text.to_string() };
-        let (name, argument) = text.trim().split_once('=').map_or((text.trim(), ""), |(name, argument)| (name.trim(), argument.trim()));
+        let (name, argument) =
+            text.trim().split_once('=').map_or((text.trim(), ""), |(name, argument)| (name.trim(), argument.trim()));
         let time = |default: Option<Duration>| match argument {
             "" => default.ok_or_else(unknown),
             given => duration(given).ok_or_else(unknown),
@@ -152,7 +153,10 @@ impl Rules {
     }
 
     fn faults_of(&self, image: &str) -> impl Iterator<Item = Fault> {
-        self.rules.iter().filter(move |(pattern, _)| glob(pattern, image)).flat_map(|(_, faults)| faults.iter().copied())
+        self.rules
+            .iter()
+            .filter(move |(pattern, _)| glob(pattern, image))
+            .flat_map(|(_, faults)| faults.iter().copied())
     }
 }
 

@@ -127,7 +127,9 @@ fn other_owner_lives(context: &Context<'_>, value: &Value, leaving: &str) -> boo
                 .and_then(|id| context.core.store.get(&id.resource, &id.namespace, &id.name))
                 .is_some_and(|owner| {
                     !(json::is_terminating(&owner.value)
-                        && json::list(&owner.value, "/metadata/finalizers").iter().any(|finalizer| finalizer == FOREGROUND))
+                        && json::list(&owner.value, "/metadata/finalizers")
+                            .iter()
+                            .any(|finalizer| finalizer == FOREGROUND))
                 })
     })
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::context::{Context, Controller, Work};
 use crate::json;
-use crate::operations::{DeleteOptions, Part, WriteOptions};
 use crate::operations::Decoded;
+use crate::operations::{DeleteOptions, Part, WriteOptions};
 use crate::store::{Change, ChangeKind, ObjectId, ResourceKey};
 
 const BY: &str = "namespace-controller";
@@ -16,7 +16,11 @@ const BY: &str = "namespace-controller";
 /// A namespace that is being emptied is looked at again whenever something in it goes; its own objects come back.
 pub(super) fn enqueue(change: &Change, queue: &mut BTreeSet<Work>) {
     if change.kind == ChangeKind::Deleted && !change.namespace.is_empty() {
-        let id = ObjectId { resource: ResourceKey::from("namespaces"), namespace: "".into(), name: Arc::clone(&change.namespace) };
+        let id = ObjectId {
+            resource: ResourceKey::from("namespaces"),
+            namespace: "".into(),
+            name: Arc::clone(&change.namespace),
+        };
         queue.insert((Controller::Namespace, id));
     }
 }
@@ -105,7 +109,11 @@ fn empty(context: &mut Context<'_>, id: &ObjectId, namespace: &Value) {
         }
         return;
     }
-    json::set(&mut next, &["status", "conditions"], json!(conditions(context, namespace, &remaining, &with_finalizers)));
+    json::set(
+        &mut next,
+        &["status", "conditions"],
+        json!(conditions(context, namespace, &remaining, &with_finalizers)),
+    );
     context.update_status(BY, "namespaces", next);
 }
 
@@ -116,15 +124,37 @@ fn conditions(
     remaining: &[(ResourceKey, usize)],
     with_finalizers: &[(String, usize)],
 ) -> Vec<Value> {
-    let counts: Vec<String> =
-        remaining.iter().map(|(resource, count)| format!("{} has {count} resource instances", qualified(resource))).collect();
+    let counts: Vec<String> = remaining
+        .iter()
+        .map(|(resource, count)| format!("{} has {count} resource instances", qualified(resource)))
+        .collect();
     let finalizers: Vec<String> =
         with_finalizers.iter().map(|(finalizer, count)| format!("{finalizer} in {count} resource instances")).collect();
     let all = [
-        ("NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered", "All resources successfully discovered".to_string()),
-        ("NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions", "All legacy kube types successfully parsed".to_string()),
-        ("NamespaceDeletionContentFailure", false, "ContentDeleted", "All content successfully deleted, may be waiting on finalization".to_string()),
-        ("NamespaceContentRemaining", true, "SomeResourcesRemain", format!("Some resources are remaining: {}", counts.join(", "))),
+        (
+            "NamespaceDeletionDiscoveryFailure",
+            false,
+            "ResourcesDiscovered",
+            "All resources successfully discovered".to_string(),
+        ),
+        (
+            "NamespaceDeletionGroupVersionParsingFailure",
+            false,
+            "ParsedGroupVersions",
+            "All legacy kube types successfully parsed".to_string(),
+        ),
+        (
+            "NamespaceDeletionContentFailure",
+            false,
+            "ContentDeleted",
+            "All content successfully deleted, may be waiting on finalization".to_string(),
+        ),
+        (
+            "NamespaceContentRemaining",
+            true,
+            "SomeResourcesRemain",
+            format!("Some resources are remaining: {}", counts.join(", ")),
+        ),
         (
             "NamespaceFinalizersRemaining",
             !finalizers.is_empty(),

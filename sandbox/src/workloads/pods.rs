@@ -25,14 +25,16 @@ pub(super) fn reconcile(context: &mut Context<'_>, id: &ObjectId) {
     if schedule::is_finished(pod) {
         return;
     }
-    let rules = Rules::of(context.get("configmaps", "kube-system", fault::RULES).as_ref().map(|map| map.value.as_ref()));
+    let rules =
+        Rules::of(context.get("configmaps", "kube-system", fault::RULES).as_ref().map(|map| map.value.as_ref()));
     if json::text(pod, "/spec/nodeName").is_empty() {
         schedule::schedule(context, id, pod, &rules);
         return;
     }
     let node = context.get("nodes", "", json::text(pod, "/spec/nodeName"));
-    let is_simulated =
-        node.as_ref().is_some_and(|node| json::annotation(&node.value, "sandbox.landfall.io/simulated") == Some("true"));
+    let is_simulated = node
+        .as_ref()
+        .is_some_and(|node| json::annotation(&node.value, "sandbox.landfall.io/simulated") == Some("true"));
     if is_simulated {
         run(context, id, pod, &rules, node.as_ref().map_or(&Value::Null, |node| &node.value));
     }
@@ -44,7 +46,8 @@ fn stop(context: &mut Context<'_>, id: &ObjectId, pod: &Value) {
     if stopped && !json::list(pod, "/metadata/finalizers").is_empty() {
         return;
     }
-    let running = json::list(pod, "/status/containerStatuses").iter().filter(|status| status.pointer("/state/running").is_some());
+    let running =
+        json::list(pod, "/status/containerStatuses").iter().filter(|status| status.pointer("/state/running").is_some());
     for status in running {
         let message = format!("Stopping container {}", json::text(status, "/name"));
         context.event(BY, pod, "Normal", "Killing", &message);
@@ -62,8 +65,11 @@ fn run(context: &mut Context<'_>, id: &ObjectId, pod: &Value, rules: &Rules, nod
             .find(|address| json::text(address, "/type") == "InternalIP")
             .map_or("", |address| json::text(address, "/address"))
             .to_string();
-        let own_address =
-            if json::flag(pod, "/spec/hostNetwork") { node_address.clone() } else { context.core.addresses.take_pod_address() };
+        let own_address = if json::flag(pod, "/spec/hostNetwork") {
+            node_address.clone()
+        } else {
+            context.core.addresses.take_pod_address()
+        };
         json::set(&mut status, &["hostIP"], node_address.as_str());
         json::set(&mut status, &["hostIPs"], json!([{"ip": node_address}]));
         json::set(&mut status, &["podIP"], own_address.as_str());
@@ -75,13 +81,15 @@ fn run(context: &mut Context<'_>, id: &ObjectId, pod: &Value, rules: &Rules, nod
     let mut may_start = volumes.is_none();
     if let Some(missing) = &volumes {
         context.event(BY, pod, "Warning", "FailedMount", missing);
-        wake = Some(context.now + jiff::SignedDuration::try_from(REFERENCES_AGAIN).unwrap_or(jiff::SignedDuration::MAX));
+        wake =
+            Some(context.now + jiff::SignedDuration::try_from(REFERENCES_AGAIN).unwrap_or(jiff::SignedDuration::MAX));
     }
     for (list, statuses_key) in [("initContainers", "initContainerStatuses"), ("containers", "containerStatuses")] {
         let mut statuses = Vec::new();
         for container in json::list(pod, &format!("/spec/{list}")) {
             let name = json::text(container, "/name");
-            let held = json::list(&status, &format!("/{statuses_key}")).iter().find(|held| json::text(held, "/name") == name);
+            let held =
+                json::list(&status, &format!("/{statuses_key}")).iter().find(|held| json::text(held, "/name") == name);
             let view = containers::View {
                 pod,
                 container,

@@ -56,8 +56,11 @@ impl Program {
 
 /// The words that are run, in the order of statements; `None` when there is no command.
 fn script(container: &Value) -> Option<String> {
-    let words: Vec<&str> =
-        json::list(container, "/command").iter().chain(json::list(container, "/args")).filter_map(Value::as_str).collect();
+    let words: Vec<&str> = json::list(container, "/command")
+        .iter()
+        .chain(json::list(container, "/args"))
+        .filter_map(Value::as_str)
+        .collect();
     if json::list(container, "/command").is_empty() {
         // Arguments alone go to a program of the image that is not known here.
         return None;

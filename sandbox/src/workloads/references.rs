@@ -46,7 +46,9 @@ pub(super) fn missing_for_container(context: &Context<'_>, pod: &Value, containe
         })
     };
     for source in json::list(container, "/envFrom") {
-        for (pointer, resource, word) in [("configMapRef", "configmaps", "configmap"), ("secretRef", "secrets", "secret")] {
+        for (pointer, resource, word) in
+            [("configMapRef", "configmaps", "configmap"), ("secretRef", "secrets", "secret")]
+        {
             if let Some(found) = source.get(pointer).and_then(|reference| missing(reference, resource, word)) {
                 return Some(found);
             }

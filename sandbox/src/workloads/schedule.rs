@@ -67,7 +67,8 @@ pub(super) fn schedule(context: &mut Context<'_>, id: &ObjectId, pod: &Value, ru
             .filter(|condition| json::text(condition, "/type") != "PodScheduled")
             .cloned()
             .collect();
-        conditions.push(json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
+        conditions
+            .push(json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
             "lastProbeTime": null, "lastTransitionTime": context.stamp()}));
         json::set(&mut next, &["status", "conditions"], conditions);
         context.update_status(BY, "pods", next);
@@ -126,7 +127,9 @@ pub(super) fn placement_refusal(pod: &Value, node: &Value) -> Option<String> {
         return Some(format!("node(s) had untolerated taint(s) {{{}}}", json::text(taint, "/key")));
     }
     let labels = node.pointer("/metadata/labels");
-    let selector = pod.pointer("/spec/nodeSelector").filter(|selector| !selector.as_object().is_none_or(serde_json::Map::is_empty));
+    let selector = pod
+        .pointer("/spec/nodeSelector")
+        .filter(|selector| !selector.as_object().is_none_or(serde_json::Map::is_empty));
     let selected = selector.is_none_or(|selector| LabelSelector::of_map(Some(selector)).matches_labels(labels));
     if !selected || !affinity_fits(pod, node) {
         return Some("node(s) didn't match Pod's node affinity/selector".to_string());
@@ -147,12 +150,11 @@ fn tolerates(pod: &Value, taint: &Value) -> bool {
 }
 
 fn affinity_fits(pod: &Value, node: &Value) -> bool {
-    let terms = json::list(
-        pod,
-        "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms",
-    );
+    let terms =
+        json::list(pod, "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms");
     let fits = |term: &Value| {
-        let by_labels = LabelSelector::of_spec(Some(&json!({"matchExpressions": json::list(term, "/matchExpressions")})));
+        let by_labels =
+            LabelSelector::of_spec(Some(&json!({"matchExpressions": json::list(term, "/matchExpressions")})));
         let by_fields = json::list(term, "/matchFields").iter().all(|field| {
             let listed = json::list(field, "/values").iter().any(|value| value == json::name(node));
             listed == (json::text(field, "/operator") == "In")
@@ -179,6 +181,11 @@ fn host_ports(pod: &Value) -> Vec<(i64, String)> {
     json::list(pod, "/spec/containers")
         .iter()
         .flat_map(|container| json::list(container, "/ports"))
-        .filter_map(|port| Some((json::integer(port, "/hostPort").filter(|port| *port != 0)?, json::text(port, "/protocol").to_string())))
+        .filter_map(|port| {
+            Some((
+                json::integer(port, "/hostPort").filter(|port| *port != 0)?,
+                json::text(port, "/protocol").to_string(),
+            ))
+        })
         .collect()
 }

@@ -1,0 +1,198 @@
+//! The API server on a TLS socket, for kubectl and every other client.
+//!
+//! Clients are known by a certificate of the sandbox' own authority or by a bearer token that the sandbox gave out
+//! (TokenRequest). Who shows neither may ask for health and version only. Connections are bounded in number and time.
+
+mod identity;
+mod pki;
+
+pub(crate) use pki::Pki;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ApiError;
+use crate::http::{Handler, SandboxBody};
+use crate::operations::Caller;
+use crate::service::answer;
+
+/// More connections than this wait until one ends.
+const CONNECTIONS_MAX: usize = 8192;
+/// How long a client may take for the handshake and for the head of a request.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Requests in flight on one HTTP/2 connection; watches count. Source: Go's default of 250 in kube-apiserver.
+const STREAMS_MAX: u32 = 1000;
+
+/// Why the sandbox cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}: {why}; choose another address, or port 0 for any free one")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// Keys or certificates cannot be made.
+    #[error("cannot make the server's certificates: {0}")]
+    Certificates(String),
+}
+
+/// A sandbox that is being served; serving ends when this is dropped.
+#[derive(Debug)]
+pub struct Serving {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// A kubeconfig for the administrator, with everything inline.
+    pub kubeconfig_yaml: String,
+    stop: CancellationToken,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Begins to serve.
+pub(crate) async fn serve(
+    handler: Handler,
+    pki: &Pki,
+    addr: SocketAddr,
+    stop: CancellationToken,
+) -> Result<Serving, ServeError> {
+    let listener = TcpListener::bind(addr).await.map_err(|why| ServeError::Listen { addr, why })?;
+    let addr = listener.local_addr().map_err(|why| ServeError::Listen { addr, why })?;
+    let config = pki.server_config(addr.ip()).map_err(ServeError::Certificates)?;
+    let kubeconfig_yaml = pki.kubeconfig(addr).map_err(ServeError::Certificates)?;
+    let stop = stop.child_token();
+    tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(config)), handler, stop.clone()));
+    Ok(Serving { addr, kubeconfig_yaml, stop })
+}
+
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, handler: Handler, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let stream = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(why) => {
+                    // Out of file handles, most likely: others must end first.
+                    tracing::warn!(%why, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        let (acceptor, handler, stop) = (acceptor.clone(), handler.clone(), stop.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = connection(stream, acceptor, handler) => {}
+            }
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, acceptor: TlsAcceptor, handler: Handler) {
+    // Small answers shall not wait for more; a socket that cannot do that works all the same.
+    let _ = stream.set_nodelay(true);
+    let stream = match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(why)) => {
+            tracing::debug!(%why, "a TLS handshake failed");
+            return;
+        }
+        Err(_) => return,
+    };
+    let certificate =
+        stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).and_then(|first| identity::of(first));
+    let service = hyper::service::service_fn(move |request| {
+        let handler = handler.clone();
+        let certificate = certificate.clone();
+        async move { Ok::<_, Infallible>(respond(&handler, request, certificate).await) }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX).max_header_list_size(64 * 1024);
+    if let Err(why) = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await {
+        tracing::debug!(%why, "a connection broke off");
+    }
+}
+
+async fn respond(
+    handler: &Handler,
+    request: Request<Incoming>,
+    certificate: Option<identity::Subject>,
+) -> Response<SandboxBody> {
+    match caller(handler, &request, certificate) {
+        Ok(mut caller) => answer(handler, request, &mut caller).await,
+        Err(error) => {
+            let (parts, _) = request.into_parts();
+            let anonymous = Caller { user: String::new(), groups: Vec::new(), user_agent: String::new() };
+            handler.refuse(&parts, anonymous, &error)
+        }
+    }
+}
+
+/// Who asks: by token, by certificate, or nobody in particular; and on whose behalf.
+fn caller(
+    handler: &Handler,
+    request: &Request<Incoming>,
+    certificate: Option<identity::Subject>,
+) -> Result<Caller, ApiError> {
+    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    let mut caller = match (token, certificate) {
+        (Some(token), _) => {
+            let user = handler.tokens.user_of(token).ok_or_else(ApiError::unauthorized)?;
+            Caller { user: user.name, groups: user.groups, user_agent: String::new() }
+        }
+        (None, Some(subject)) => {
+            let mut groups = subject.organizations;
+            groups.push("system:authenticated".to_string());
+            Caller { user: subject.common_name, groups, user_agent: String::new() }
+        }
+        (None, None) => {
+            let path = request.uri().path();
+            let open = ["/healthz", "/livez", "/readyz", "/version"];
+            if !open.iter().any(|prefix| path == *prefix || path.starts_with(&format!("{prefix}/"))) {
+                return Err(ApiError::unauthorized());
+            }
+            Caller {
+                user: "system:anonymous".to_string(),
+                groups: vec!["system:unauthenticated".to_string()],
+                user_agent: String::new(),
+            }
+        }
+    };
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    if let Some(user) = header("impersonate-user") {
+        caller.user = user.to_string();
+        caller.groups = request
+            .headers()
+            .get_all("impersonate-group")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .map(str::to_string)
+            .chain(std::iter::once("system:authenticated".to_string()))
+            .collect();
+    }
+    Ok(caller)
+}

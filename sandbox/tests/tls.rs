@@ -1,0 +1,50 @@
+//! The API over TLS: the kubeconfig works, and strangers are turned away.
+
+mod common;
+
+use common::sandbox;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use kube::api::{Api, ListParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+
+#[tokio::test]
+async fn the_kubeconfig_opens_the_api_and_strangers_are_turned_away() {
+    let sandbox = sandbox().await;
+    let serving = sandbox.serve_tls(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let kubeconfig = Kubeconfig::from_yaml(&serving.kubeconfig_yaml).unwrap();
+    let connect = async |kubeconfig: Kubeconfig| {
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        kube::Client::try_from(config).unwrap()
+    };
+    let namespaces: Api<Namespace> = Api::all(connect(kubeconfig.clone()).await);
+    let names: Vec<String> = namespaces
+        .list(&ListParams::default())
+        .await
+        .unwrap()
+        .items
+        .into_iter()
+        .map(|n| n.metadata.name.unwrap())
+        .collect();
+    assert_eq!(names, ["default", "kube-node-lease", "kube-public", "kube-system"]);
+
+    let mut nobody = kubeconfig.clone();
+    for user in &mut nobody.auth_infos {
+        user.auth_info = Some(Default::default());
+    }
+    let stranger = connect(nobody.clone()).await;
+    assert!(stranger.apiserver_version().await.is_ok(), "the version is open to all");
+    let error = Api::<Namespace>::all(stranger).list(&ListParams::default()).await.unwrap_err();
+    assert!(matches!(error, kube::Error::Api(status) if status.code == 401));
+
+    // A token of a service account is as good as a certificate.
+    sandbox.settle().await;
+    let accounts: Api<ServiceAccount> = Api::default_namespaced(connect(kubeconfig).await);
+    let request =
+        serde_json::from_value(serde_json::json!({"spec": {"audiences": [], "expirationSeconds": 3600}})).unwrap();
+    let answer = accounts.create_token_request("default", &Default::default(), &request).await.unwrap();
+    for user in &mut nobody.auth_infos {
+        let info = user.auth_info.get_or_insert_default();
+        info.token = Some(answer.status.as_ref().unwrap().token.clone().unwrap().into());
+    }
+    assert!(Api::<Namespace>::all(connect(nobody).await).list(&ListParams::default()).await.is_ok());
+}

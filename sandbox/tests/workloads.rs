@@ -1,0 +1,174 @@
+//! Simulated workloads: rollouts, faults and time.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{client, deployment, object, sandbox};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+
+fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
+    status["conditions"].as_array().unwrap().iter().find(|held| held["type"] == kind).unwrap_or(&Value::Null)
+}
+
+async fn status_of(deployments: &Api<Deployment>, name: &str) -> Value {
+    serde_json::to_value(deployments.get(name).await.unwrap().status.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_deployment_rolls_out_and_follows_a_new_image() {
+    let sandbox = sandbox().await;
+    let deployments: Api<Deployment> = Api::default_namespaced(client(&sandbox));
+    let pods: Api<Pod> = Api::default_namespaced(client(&sandbox));
+    let sets: Api<ReplicaSet> = Api::default_namespaced(client(&sandbox));
+    deployments.create(&PostParams::default(), &object(deployment("web", 3, "web:1"))).await.unwrap();
+    sandbox.settle().await;
+    let status = status_of(&deployments, "web").await;
+    assert_eq!(
+        (&status["readyReplicas"], &status["updatedReplicas"], &status["replicas"]),
+        (&json!(3), &json!(3), &json!(3)),
+        "{status}"
+    );
+    assert_eq!(condition(&status, "Available")["status"], "True");
+    assert_eq!(condition(&status, "Progressing")["reason"], "NewReplicaSetAvailable");
+    let before: Vec<String> =
+        pods.list(&ListParams::default()).await.unwrap().items.into_iter().map(|p| p.metadata.name.unwrap()).collect();
+    assert_eq!(before.len(), 3);
+
+    let patch =
+        Patch::Strategic(json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "web:2"}]}}}}));
+    deployments.patch("web", &PatchParams::default(), &patch).await.unwrap();
+    sandbox.settle().await;
+    let after = pods.list(&ListParams::default()).await.unwrap().items;
+    assert_eq!(after.len(), 3);
+    for pod in after {
+        assert!(!before.contains(pod.metadata.name.as_ref().unwrap()));
+        assert_eq!(pod.spec.unwrap().containers[0].image.as_deref(), Some("web:2"));
+        assert_eq!(pod.status.unwrap().phase.as_deref(), Some("Running"));
+    }
+    let held = deployments.get("web").await.unwrap();
+    assert_eq!(held.metadata.annotations.unwrap()["deployment.kubernetes.io/revision"], "2");
+    assert_eq!(held.status.unwrap().observed_generation, Some(2));
+    assert_eq!(sets.list(&ListParams::default()).await.unwrap().items.len(), 2);
+
+    deployments.delete("web", &DeleteParams::foreground()).await.unwrap();
+    sandbox.settle().await;
+    assert!(pods.list(&ListParams::default()).await.unwrap().items.is_empty());
+    assert!(sets.list(&ListParams::default()).await.unwrap().items.is_empty());
+    assert!(deployments.get_opt("web").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_pulled_stops_the_rollout_and_is_told_after_the_deadline() {
+    let sandbox = sandbox().await;
+    let deployments: Api<Deployment> = Api::default_namespaced(client(&sandbox));
+    let pods: Api<Pod> = Api::default_namespaced(client(&sandbox));
+    let rules: Api<ConfigMap> = Api::namespaced(client(&sandbox), "kube-system");
+    let rule = object(json!({"metadata": {"name": "sandbox-faults"}, "data": {"rules": "*:bad image-pull"}}));
+    rules.create(&PostParams::default(), &rule).await.unwrap();
+    let mut wanted = deployment("web", 4, "web:1");
+    wanted["spec"]["progressDeadlineSeconds"] = json!(60);
+    deployments.create(&PostParams::default(), &object(wanted)).await.unwrap();
+    sandbox.settle().await;
+    let patch = Patch::Strategic(
+        json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "web:bad"}]}}}}),
+    );
+    deployments.patch("web", &PatchParams::default(), &patch).await.unwrap();
+    sandbox.advance(Duration::from_secs(5)).await;
+    let all = pods.list(&ListParams::default()).await.unwrap().items;
+    let waiting = |pod: &Pod| -> Option<String> {
+        let status = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
+        status.state.as_ref()?.waiting.as_ref()?.reason.clone()
+    };
+    let stuck: Vec<&Pod> = all.iter().filter(|pod| waiting(pod).as_deref() == Some("ImagePullBackOff")).collect();
+    assert_eq!((stuck.len(), all.len()), (2, 5), "one more by surge, one less by unavailability");
+    let status = status_of(&deployments, "web").await;
+    assert_eq!(status["availableReplicas"], 3);
+    assert_eq!(condition(&status, "Progressing")["status"], "True");
+    sandbox.advance(Duration::from_secs(60)).await;
+    let status = status_of(&deployments, "web").await;
+    assert_eq!(condition(&status, "Progressing")["reason"], "ProgressDeadlineExceeded", "{status}");
+    let events: Api<Event> = Api::default_namespaced(client(&sandbox));
+    let reasons: Vec<String> =
+        events.list(&ListParams::default()).await.unwrap().items.into_iter().filter_map(|e| e.reason).collect();
+    for wanted in ["ScalingReplicaSet", "SuccessfulCreate", "Scheduled", "Failed", "BackOff"] {
+        assert!(reasons.iter().any(|held| held == wanted), "{wanted} in {reasons:?}");
+    }
+    // Once the registry has the image, the rollout goes on.
+    rules.delete("sandbox-faults", &DeleteParams::default()).await.unwrap();
+    sandbox.advance(Duration::from_secs(30)).await;
+    let status = status_of(&deployments, "web").await;
+    assert_eq!((&status["readyReplicas"], &status["updatedReplicas"]), (&json!(4), &json!(4)), "{status}");
+}
+
+fn pod(name: &str, fault: &str, container: Value) -> Pod {
+    let mut container = container;
+    container["name"] = json!("main");
+    container["image"] = json!("program:1");
+    object(json!({"metadata": {"name": name, "annotations": {"sandbox.landfall.io/fault": fault}},
+        "spec": {"restartPolicy": "Always", "containers": [container]}}))
+}
+
+async fn main_status(pods: &Api<Pod>, name: &str) -> Value {
+    let pod = pods.get(name).await.unwrap();
+    serde_json::to_value(&pod.status.unwrap().container_statuses.unwrap()[0]).unwrap()
+}
+
+#[tokio::test]
+async fn a_crash_loop_backs_off_longer_each_time() {
+    let sandbox = sandbox().await;
+    let pods: Api<Pod> = Api::default_namespaced(client(&sandbox));
+    pods.create(&PostParams::default(), &pod("crash", "crash-loop=1s", json!({}))).await.unwrap();
+    sandbox.settle().await;
+    assert!(main_status(&pods, "crash").await["state"]["running"].is_object());
+    let mut waits = Vec::new();
+    let mut last = (0, false);
+    for second in 0..200 {
+        sandbox.advance(Duration::from_secs(1)).await;
+        let status = main_status(&pods, "crash").await;
+        let now =
+            (status["restartCount"].as_i64().unwrap(), status["state"]["waiting"]["reason"] == "CrashLoopBackOff");
+        if now.1 && !last.1 {
+            waits.push((second, now.0));
+            assert_eq!(status["lastState"]["terminated"]["exitCode"], 1);
+            assert_eq!(status["ready"], false);
+        }
+        last = now;
+    }
+    assert!(waits.len() >= 4, "{waits:?}");
+    let gaps: Vec<i64> = waits.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    assert!(gaps.windows(2).all(|pair| pair[1] > pair[0]), "each wait is longer: {gaps:?}");
+}
+
+#[tokio::test]
+async fn readiness_waits_for_probes_and_slow_starts() {
+    let sandbox = sandbox().await;
+    let pods: Api<Pod> = Api::default_namespaced(client(&sandbox));
+    let probe = json!({"readinessProbe": {"httpGet": {"port": 80}, "initialDelaySeconds": 10}});
+    pods.create(&PostParams::default(), &pod("slow", "slow-start=20s", probe.clone())).await.unwrap();
+    pods.create(&PostParams::default(), &pod("never", "not-ready", probe)).await.unwrap();
+    sandbox.advance(Duration::from_secs(29)).await;
+    assert_eq!(main_status(&pods, "slow").await["ready"], false);
+    sandbox.advance(Duration::from_secs(2)).await;
+    assert_eq!(main_status(&pods, "slow").await["ready"], true);
+    sandbox.advance(Duration::from_secs(3600)).await;
+    let never = main_status(&pods, "never").await;
+    assert_eq!((&never["ready"], never["state"]["running"].is_object()), (&json!(false), true));
+}
+
+#[tokio::test]
+async fn a_pod_waits_for_the_objects_that_it_refers_to() {
+    let sandbox = sandbox().await;
+    let pods: Api<Pod> = Api::default_namespaced(client(&sandbox));
+    let needs = json!({"envFrom": [{"configMapRef": {"name": "settings"}}]});
+    pods.create(&PostParams::default(), &pod("needy", "", needs)).await.unwrap();
+    sandbox.settle().await;
+    assert_eq!(main_status(&pods, "needy").await["state"]["waiting"]["reason"], "CreateContainerConfigError");
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&sandbox));
+    maps.create(&PostParams::default(), &common::config_map("settings", "a", "b")).await.unwrap();
+    sandbox.advance(Duration::from_secs(6)).await;
+    assert_eq!(main_status(&pods, "needy").await["ready"], true);
+}
