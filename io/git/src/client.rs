@@ -39,6 +39,9 @@ pub struct GitClient {
     inner: Arc<Inner>,
 }
 
+/// A tree being opened; boxed, because a submodule may have submodules.
+type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn Tree>, SourceError>> + Send + 'a>>;
+
 struct Inner {
     settings: Settings,
     clients: Clients,
@@ -132,12 +135,7 @@ impl GitClient {
     }
 
     /// Opens the files of a commit, and those of its submodules below it.
-    fn tree_with_submodules(
-        &self,
-        repository: Repository,
-        commit: CommitId,
-        nesting: usize,
-    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn Tree>, SourceError>> + Send + '_>> {
+    fn tree_with_submodules(&self, repository: Repository, commit: CommitId, nesting: usize) -> Opening<'_> {
         Box::pin(async move {
             let large_files_wanted = repository.large_files_wanted;
             let (of, parent) = (commit.clone(), repository.clone());

@@ -259,7 +259,8 @@ pub fn normalized(text: &str) -> String {
     if lower.starts_with("http://") || lower.starts_with("https://") || lower.starts_with("oci://") {
         lower = without_credentials(&lower);
     }
-    if let Some(rest) = lower.strip_prefix("ssh://") {
+    if let Some(rest) = lower.strip_prefix("ssh://").or_else(|| lower.strip_prefix("oci://")) {
+        // Registries are written with and without scheme: Secrets of type helm with enableOCI have none.
         lower = rest.to_owned();
     } else if !lower.contains("://") && is_scp_like(&lower) {
         lower = lower.replacen(':', "/", 1);
@@ -269,7 +270,11 @@ pub fn normalized(text: &str) -> String {
 }
 
 fn is_scp_like(text: &str) -> bool {
-    text.find(':').is_some_and(|colon| !text[..colon].contains('/') && !text.starts_with('/'))
+    text.split_once(':').is_some_and(|(host, path)| {
+        // `registry:5000/charts` has a port, `git@host:5000/charts` a path.
+        let is_port = path.split('/').next().is_some_and(|first| first.parse::<u16>().is_ok());
+        !host.contains('/') && (host.contains('@') || !is_port)
+    })
 }
 
 /// Says whether two addresses mean the same repository.

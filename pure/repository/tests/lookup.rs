@@ -24,6 +24,8 @@ fn spellings_of_one_repository_are_the_same() {
         ("https://user:secret@github.com/org/repo", "https://github.com/org/repo.git"),
         ("git@github.com:org/repo.git", "ssh://git@github.com/org/repo"),
         ("https://charts.example.com/stable/", "https://charts.example.com/stable"),
+        ("oci://registry.example.com/charts/", "registry.example.com/charts"),
+        ("oci://registry.example.com:5000/charts", "registry.example.com:5000/charts"),
     ] {
         assert!(address::same(left, right), "{left} {right}");
     }
