@@ -46,6 +46,17 @@ pub(crate) fn predict(
 
 /// Whether we applied the object before; the entries of those that we take over from become ours.
 fn owned_by_us(live: &mut Value, options: &Options) -> bool {
+    // The entries' fields are only looked at where something is taken over.
+    let names = |name: &str| {
+        live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten().any(|entry| {
+            entry.get("manager").and_then(Value::as_str) == Some(name)
+                && entry.get("operation").and_then(Value::as_str) == Some("Apply")
+                && entry.get("subresource").is_none()
+        })
+    };
+    if !options.former_managers.iter().any(|former| names(former)) {
+        return names(&options.manager);
+    }
     let formers: Vec<Former<'_>> =
         options.former_managers.iter().map(|manager| Former { manager, operation: Operation::Apply }).collect();
     if let Ok(Some(managed)) = taken_over(live, &formers, &options.manager) {
@@ -71,7 +82,7 @@ fn merged(desired: &Value, live: &Value, schema: Schema<'_>, options: &Options) 
     };
     // The time goes into managedFields, which are not compared.
     let writer = Writer { manager: &options.manager, subresource: "", now: "1970-01-01T00:00:00Z" };
-    structured::apply(Some(live), desired, &kind, writer, Force::Yes)
+    structured::apply_apart(Some(live), desired, &kind, writer, Force::Yes).map(|(object, _)| object)
 }
 
 fn three_ways(last: &Value, desired: &Value, live: &Value, schema: Schema<'_>) -> Result<Value, String> {

@@ -12,6 +12,8 @@
 //! Source: structured-merge-diff v6.3.3, merge/update.go; apimachinery v0.36, pkg/util/managedfields. Versions of a kind are taken to
 //! have the same schema: paths are not converted between them.
 
+use std::sync::OnceLock;
+
 use serde_json::{Map, Value};
 
 use crate::fields::set::FieldSet;
@@ -151,6 +153,22 @@ pub fn apply(
     writer: Writer<'_>,
     force: Force,
 ) -> Result<Value, ApplyError> {
+    let (mut object, managed) = apply_apart(live, configuration, kind, writer, force)?;
+    managed.store(&mut object);
+    Ok(object)
+}
+
+/// As [`apply`], with the managedFields beside the object rather than in it: for asking what an apply would do.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_apart(
+    live: Option<&Value>,
+    configuration: &Value,
+    kind: &Kind<'_>,
+    writer: Writer<'_>,
+    force: Force,
+) -> Result<(Value, ManagedFields), ApplyError> {
     let (api_version, _) = type_of(configuration);
     if api_version != kind.api_version {
         return Err(ApplyError::BadRequest(format!(
@@ -189,8 +207,7 @@ pub fn apply(
     if writer.manager == "kubectl" {
         refresh_last_applied(&bare, configuration, &mut object);
     }
-    managed.store(&mut object);
-    Ok(object)
+    Ok((object, managed))
 }
 
 /// The new object of a write that is not an apply, with managedFields saying that the writer owns what it changed.
@@ -254,7 +271,12 @@ fn fits(object: &Value, kind: &Kind<'_>, duplicates: Duplicates, which: &'static
 }
 
 /// Fields that never appear in managedFields: what identifies an object and what the server itself keeps.
-fn stripped() -> FieldSet {
+fn stripped() -> &'static FieldSet {
+    static STRIPPED: OnceLock<FieldSet> = OnceLock::new();
+    STRIPPED.get_or_init(make_stripped)
+}
+
+fn make_stripped() -> FieldSet {
     let metadata = [
         "name",
         "namespace",
@@ -291,17 +313,18 @@ fn apply_core(
         time: managed.owned.get(&me).and_then(|owned| owned.time.clone()),
         fields,
     };
-    let last = managed.owned.insert(me.clone(), mine);
-    let new = match last {
-        Some(last) if !last.fields.is_empty() => prune(&merged, &managed, &last.fields, kind.schema),
-        _ => merged,
-    };
-    let comparison = difference(live, &new, kind).map_err(|problems| mistyped("live", live, problems))?;
-    take_over(&mut managed, &me, &comparison, force)?;
-
+    // Nothing is pruned unless something that was ours is not applied any more: the usual apply changes nothing.
+    let last = managed.owned.get(&me).map(|owned| owned.fields.clone()).unwrap_or_default();
+    let may_prune = !last.difference(&mine.fields).is_empty() || owns_filled_maps(&last, &merged, kind.schema);
+    managed.owned.insert(me.clone(), mine);
+    let new = if may_prune { prune(&merged, &managed, &last, kind.schema) } else { merged };
     let is_same = equal(live, &new);
+    if !is_same {
+        let comparison = difference(live, &new, kind).map_err(|problems| mistyped("live", live, problems))?;
+        take_over(&mut managed, &me, &comparison, force)?;
+    }
     if let Some(owned) = managed.owned.get_mut(&me) {
-        owned.fields = owned.fields.difference(&stripped());
+        owned.fields = owned.fields.difference(stripped());
         if !is_same {
             owned.time = Some(writer.now.to_owned());
         }
@@ -315,34 +338,70 @@ fn reconciled(mut managed: ManagedFields, kind: &Kind<'_>) -> ManagedFields {
     let is_served = |version: &String| kind.served_versions.is_empty() || kind.served_versions.contains(version);
     managed.owned.retain(|_, owned| is_served(&owned.api_version));
     for owned in managed.owned.values_mut() {
-        atomise(&mut owned.fields, kind.schema);
+        if has_inside_of_atoms(&owned.fields, kind.schema) {
+            atomise(&mut owned.fields, kind.schema);
+        }
     }
     managed
+}
+
+/// The schema below one step of a path.
+fn step_into<'s>(schema: Schema<'s>, element: &Element) -> Option<Schema<'s>> {
+    match element {
+        Element::Field(name) => schema.entry(name),
+        Element::Key(_) | Element::Value(_) | Element::Index(_) => Some(schema.items()),
+    }
+}
+
+fn is_atom(schema: Schema<'_>) -> bool {
+    match schema.node().value_type {
+        ValueType::Array => typed::is_atomic_list(schema),
+        ValueType::Object => !schema.is_untyped_map() && typed::is_atomic_map(schema),
+        _ => false,
+    }
+}
+
+fn has_inside_of_atoms(fields: &FieldSet, schema: Schema<'_>) -> bool {
+    fields.children.iter().any(|(element, below)| {
+        step_into(schema, element).is_some_and(|inside| is_atom(inside) || has_inside_of_atoms(below, inside))
+    })
 }
 
 fn atomise(fields: &mut FieldSet, schema: Schema<'_>) {
     let children = std::mem::take(&mut fields.children);
     for (element, mut below) in children {
-        let inside = match &element {
-            Element::Field(name) => schema.entry(name),
-            Element::Key(_) | Element::Value(_) | Element::Index(_) => Some(schema.items()),
-        };
-        let Some(inside) = inside else {
-            fields.children.insert(element, below);
-            continue;
-        };
-        let is_atom = match inside.node().value_type {
-            ValueType::Array => typed::is_atomic_list(inside),
-            ValueType::Object => !inside.is_untyped_map() && typed::is_atomic_map(inside),
-            _ => false,
-        };
-        if is_atom && below.size() > 0 {
-            fields.members.insert(element);
-        } else {
-            atomise(&mut below, inside);
-            fields.children.insert(element, below);
+        match step_into(schema, &element) {
+            Some(inside) if is_atom(inside) && below.size() > 0 => {
+                fields.members.insert(element);
+            }
+            Some(inside) => {
+                atomise(&mut below, inside);
+                fields.children.insert(element, below);
+            }
+            None => {
+                fields.children.insert(element, below);
+            }
         }
     }
+}
+
+/// Whether a map that was ours while it was empty has something in it by now: pruning looks into those even if nothing was dropped.
+fn owns_filled_maps(last: &FieldSet, value: &Value, schema: Schema<'_>) -> bool {
+    let is_filled = |element: &Element| match element {
+        Element::Field(name) if !last.children.contains_key(element) => {
+            let inside = schema.field(name);
+            let found = value.get(name).and_then(Value::as_object);
+            found.is_some_and(|map| !map.is_empty()) && inside.is_some_and(|inside| !typed::is_atomic_map(inside))
+        }
+        _ => false,
+    };
+    last.members.iter().any(is_filled)
+        || last.children.iter().any(|(element, below)| {
+            match (crate::ownership::find(Some(value), element), step_into(schema, element)) {
+                (Some(value), Some(inside)) => owns_filled_maps(below, value, inside),
+                _ => true,
+            }
+        })
 }
 
 /// Removes what the last configuration had, the new one has not, and nobody else owns.
@@ -412,7 +471,7 @@ fn record_update(
     let mut managed = reconciled(managed, kind);
     let comparison = difference(live, new, kind)?;
     take_over(&mut managed, &nobody, &comparison, Force::Yes).expect("forced operations have no conflicts");
-    let taken = comparison.modified.union(&comparison.added).recursive_difference(&kind.reset).difference(&stripped());
+    let taken = comparison.modified.union(&comparison.added).recursive_difference(&kind.reset).difference(stripped());
     if !taken.is_empty() {
         let fields = match managed.owned.get(&me) {
             Some(before) => before.fields.union(&taken),

@@ -25,9 +25,43 @@ pub struct TypeProblem {
     pub reason: String,
 }
 
-impl TypeProblem {
-    fn at(path: &Path, reason: impl Into<String>) -> Self {
-        Self { path: path_text(path), reason: reason.into() }
+/// The way to the place that is being walked, kept without copying names: only problems and differences need it as a path.
+#[derive(Debug, Default)]
+pub(crate) struct Trail<'v> {
+    steps: Vec<TrailStep<'v>>,
+}
+
+#[derive(Debug)]
+enum TrailStep<'v> {
+    Field(&'v str),
+    Element(Element),
+}
+
+impl<'v> Trail<'v> {
+    pub(crate) fn enter(&mut self, field: &'v str) {
+        self.steps.push(TrailStep::Field(field));
+    }
+
+    pub(crate) fn enter_element(&mut self, element: Element) {
+        self.steps.push(TrailStep::Element(element));
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.steps.pop();
+    }
+
+    pub(crate) fn path(&self) -> Path {
+        self.steps
+            .iter()
+            .map(|step| match step {
+                TrailStep::Field(name) => Element::Field((*name).to_owned()),
+                TrailStep::Element(element) => element.clone(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn problem(&self, reason: impl Into<String>) -> TypeProblem {
+        TypeProblem { path: path_text(&self.path()), reason: reason.into() }
     }
 }
 

@@ -157,8 +157,11 @@ fn diff_lists(
         }
         Elements::Scalars => {
             let (changes, deletions) = diff_lists_of_scalars(original, modified, what);
+            // Upstream compares with the sorted original, so that an unsorted list gets its order even if nothing changed.
+            let mut sorted = original.to_vec();
+            sorted.sort_by_key(text_of);
             if what.element_order
-                && ((what.deletions && !deletions.is_empty()) || (what.additions && !lists_equal(original, modified)))
+                && ((what.deletions && !deletions.is_empty()) || (what.additions && !lists_equal(&sorted, modified)))
             {
                 order = Some(modified.to_vec());
             }

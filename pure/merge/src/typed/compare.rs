@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Shape, TypeProblem, alike, as_list, as_map, identity, is_atomic_list, is_atomic_map, scalar_fault, shape};
+use super::{
+    Shape, Trail, TypeProblem, alike, as_list, as_map, identity, is_atomic_list, is_atomic_map, scalar_fault, shape,
+};
+use crate::fields::Element;
 use crate::fields::set::FieldSet;
-use crate::fields::{Element, Path};
 use crate::schema::Schema;
 use crate::value::equal;
 
@@ -44,13 +46,13 @@ impl Comparison {
 /// # Errors
 /// A place where neither object has a value of the type that it must have.
 pub fn compare(before: &Value, after: &Value, schema: Schema<'_>) -> Result<Comparison, Vec<TypeProblem>> {
-    let mut walk = Walk { path: Path::new(), result: Comparison::default(), problems: Vec::new() };
+    let mut walk = Walk { path: Trail::default(), result: Comparison::default(), problems: Vec::new() };
     walk.visit(Some(before), Some(after), schema);
     if walk.problems.is_empty() { Ok(walk.result) } else { Err(walk.problems) }
 }
 
-struct Walk {
-    path: Path,
+struct Walk<'v> {
+    path: Trail<'v>,
     result: Comparison,
     problems: Vec<TypeProblem>,
 }
@@ -62,8 +64,12 @@ enum Depth {
     Inner,
 }
 
-impl Walk {
-    fn visit(&mut self, left: Option<&Value>, right: Option<&Value>, schema: Schema<'_>) {
+impl<'v> Walk<'v> {
+    fn report(&mut self, reason: impl Into<String>) {
+        self.problems.push(self.path.problem(reason));
+    }
+
+    fn visit(&mut self, left: Option<&'v Value>, right: Option<&'v Value>, schema: Schema<'_>) {
         let depth = match (left, right) {
             (Some(l), Some(r)) if !alike(schema, l, r) => {
                 self.visit_as(shape(schema, left), left, right, schema);
@@ -74,30 +80,36 @@ impl Walk {
         };
         if depth == Depth::Inner {
             match (left, right) {
-                (None, _) => self.result.added.insert(&self.path),
-                (_, None) => self.result.removed.insert(&self.path),
+                (None, _) => self.result.added.insert(&self.path.path()),
+                (_, None) => self.result.removed.insert(&self.path.path()),
                 _ => {}
             }
         }
     }
 
-    fn leaf(&mut self, left: Option<&Value>, right: Option<&Value>) -> Depth {
+    fn leaf(&mut self, left: Option<&'v Value>, right: Option<&'v Value>) -> Depth {
         match (left, right) {
-            (None, _) => self.result.added.insert(&self.path),
-            (_, None) => self.result.removed.insert(&self.path),
-            (Some(l), Some(r)) if !equal(l, r) => self.result.modified.insert(&self.path),
+            (None, _) => self.result.added.insert(&self.path.path()),
+            (_, None) => self.result.removed.insert(&self.path.path()),
+            (Some(l), Some(r)) if !equal(l, r) => self.result.modified.insert(&self.path.path()),
             _ => {}
         }
         Depth::Leaf
     }
 
-    fn visit_as(&mut self, shape: Shape, left: Option<&Value>, right: Option<&Value>, schema: Schema<'_>) -> Depth {
+    fn visit_as(
+        &mut self,
+        shape: Shape,
+        left: Option<&'v Value>,
+        right: Option<&'v Value>,
+        schema: Schema<'_>,
+    ) -> Depth {
         match shape {
             Shape::Scalar(scalar) => {
                 let faults = (scalar_fault(scalar, left), scalar_fault(scalar, right));
                 if let (Some(l), Some(r)) = faults {
-                    self.problems.push(TypeProblem::at(&self.path, format!("lhs: {l}")));
-                    self.problems.push(TypeProblem::at(&self.path, format!("rhs: {r}")));
+                    self.report(format!("lhs: {l}"));
+                    self.report(format!("rhs: {r}"));
                     return Depth::Inner;
                 }
                 self.leaf(left, right)
@@ -114,12 +126,12 @@ impl Walk {
                 for key in keys {
                     let (l, r) = (l.and_then(|m| m.get(key)), r.and_then(|m| m.get(key)));
                     let inside = schema.entry(key);
-                    self.path.push(Element::Field(key.clone()));
+                    self.path.enter(key);
                     match inside {
                         Some(inside) => self.visit(l, r, inside),
-                        None => self.problems.push(TypeProblem::at(&self.path, "field not declared in schema")),
+                        None => self.report("field not declared in schema"),
                     }
-                    self.path.pop();
+                    self.path.leave();
                 }
                 Depth::Inner
             }
@@ -135,7 +147,7 @@ impl Walk {
         }
     }
 
-    fn visit_lists(&mut self, left: &[Value], right: &[Value], schema: Schema<'_>) {
+    fn visit_lists(&mut self, left: &'v [Value], right: &'v [Value], schema: Schema<'_>) {
         let mut pairs: BTreeMap<Element, (Vec<&Value>, Vec<&Value>)> = BTreeMap::new();
         for (list, side) in [(left, 0), (right, 1)] {
             for (index, value) in list.iter().enumerate() {
@@ -144,14 +156,12 @@ impl Walk {
                         let pair = pairs.entry(element).or_default();
                         if side == 0 { &mut pair.0 } else { &mut pair.1 }.push(value);
                     }
-                    Err(reason) => {
-                        self.problems.push(TypeProblem::at(&self.path, format!("element {index}: {reason}")))
-                    }
+                    Err(reason) => self.report(format!("element {index}: {reason}")),
                 }
             }
         }
         for (element, (l, r)) in pairs {
-            self.path.push(element);
+            self.path.enter_element(element);
             match (l.as_slice(), r.as_slice()) {
                 ([] | [_], [] | [_]) => {
                     self.visit(l.first().copied(), r.first().copied(), schema.items());
@@ -160,23 +170,23 @@ impl Walk {
                 ([_, _, ..], [_, _, ..]) => {
                     let same = l.len() == r.len() && l.iter().zip(&r).all(|(a, b)| equal(a, b));
                     if !same {
-                        self.result.modified.insert(&self.path);
+                        self.result.modified.insert(&self.path.path());
                     }
                 }
                 ([_, _, ..], rest) => {
                     if let Some(only) = rest.first() {
                         self.visit(None, Some(only), schema.items());
                     }
-                    self.result.removed.insert(&self.path);
+                    self.result.removed.insert(&self.path.path());
                 }
                 (rest, _) => {
                     if let Some(only) = rest.first() {
                         self.visit(Some(only), None, schema.items());
                     }
-                    self.result.added.insert(&self.path);
+                    self.result.added.insert(&self.path.path());
                 }
             }
-            self.path.pop();
+            self.path.leave();
         }
     }
 }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::validate::Duplicates;
-use super::{Shape, TypeProblem, alike, as_list, as_map, identity, is_atomic_list, is_atomic_map, scalar_fault, shape};
-use crate::fields::{Element, Path};
+use super::{
+    Shape, Trail, TypeProblem, alike, as_list, as_map, identity, is_atomic_list, is_atomic_map, scalar_fault, shape,
+};
+use crate::fields::Element;
 use crate::schema::Schema;
 
 /// The live object with the configuration laid over it: maps and keyed lists merge, scalars and atoms are replaced. Elements keep the
@@ -15,18 +17,22 @@ use crate::schema::Schema;
 /// # Errors
 /// A place where neither has a value of the type that it must have; duplicates in the configuration.
 pub fn merge(live: &Value, configuration: &Value, schema: Schema<'_>) -> Result<Value, Vec<TypeProblem>> {
-    let mut walk = Walk { path: Path::new(), problems: Vec::new() };
+    let mut walk = Walk { path: Trail::default(), problems: Vec::new() };
     let merged = walk.visit(Some(live), Some(configuration), schema);
     if walk.problems.is_empty() { Ok(merged.unwrap_or_default()) } else { Err(walk.problems) }
 }
 
-struct Walk {
-    path: Path,
+struct Walk<'v> {
+    path: Trail<'v>,
     problems: Vec<TypeProblem>,
 }
 
-impl Walk {
-    fn visit(&mut self, left: Option<&Value>, right: Option<&Value>, schema: Schema<'_>) -> Option<Value> {
+impl<'v> Walk<'v> {
+    fn report(&mut self, reason: impl Into<String>) {
+        self.problems.push(self.path.problem(reason));
+    }
+
+    fn visit(&mut self, left: Option<&'v Value>, right: Option<&'v Value>, schema: Schema<'_>) -> Option<Value> {
         match (left, right) {
             (Some(l), Some(r)) if !alike(schema, l, r) => {
                 self.visit_as(shape(schema, left), left, right, schema);
@@ -40,8 +46,8 @@ impl Walk {
     fn visit_as(
         &mut self,
         shape: Shape,
-        left: Option<&Value>,
-        right: Option<&Value>,
+        left: Option<&'v Value>,
+        right: Option<&'v Value>,
         schema: Schema<'_>,
     ) -> Option<Value> {
         let leaf = || right.or(left).cloned();
@@ -49,8 +55,8 @@ impl Walk {
             Shape::Scalar(scalar) => {
                 let faults = (scalar_fault(scalar, left), scalar_fault(scalar, right));
                 if let (Some(l), Some(r)) = faults {
-                    self.problems.push(TypeProblem::at(&self.path, format!("lhs: {l}")));
-                    self.problems.push(TypeProblem::at(&self.path, format!("rhs: {r}")));
+                    self.report(format!("lhs: {l}"));
+                    self.report(format!("rhs: {r}"));
                     return None;
                 }
                 leaf()
@@ -78,30 +84,30 @@ impl Walk {
 
     fn merge_maps(
         &mut self,
-        left: Option<&Map<String, Value>>,
-        right: Option<&Map<String, Value>>,
+        left: Option<&'v Map<String, Value>>,
+        right: Option<&'v Map<String, Value>>,
         schema: Schema<'_>,
     ) -> Map<String, Value> {
         let mut merged = Map::new();
         let keys: BTreeSet<&String> = left.into_iter().chain(right).flat_map(|m| m.keys()).collect();
         for key in keys {
             let (l, r) = (left.and_then(|m| m.get(key)), right.and_then(|m| m.get(key)));
-            self.path.push(Element::Field(key.clone()));
+            self.path.enter(key);
             match schema.entry(key) {
                 Some(inside) => {
                     if let Some(value) = self.visit(l, r, inside) {
                         merged.insert(key.clone(), value);
                     }
                 }
-                None => self.problems.push(TypeProblem::at(&self.path, "field not declared in schema")),
+                None => self.report("field not declared in schema"),
             }
-            self.path.pop();
+            self.path.leave();
         }
         merged
     }
 
     /// Elements by identity, and their identities in order. Duplicates, where allowed, count as null: they are not merged into.
-    fn index<'v>(
+    fn index(
         &mut self,
         list: &'v [Value],
         schema: Schema<'_>,
@@ -112,11 +118,9 @@ impl Walk {
         let mut by_identity = BTreeMap::new();
         for (index, value) in list.iter().enumerate() {
             match identity(schema, value) {
-                Err(reason) => self.problems.push(TypeProblem::at(&self.path, format!("element {index}: {reason}"))),
+                Err(reason) => self.report(format!("element {index}: {reason}")),
                 Ok(element) if by_identity.contains_key(&element) => match duplicates_allowed {
-                    Duplicates::Refused => {
-                        self.problems.push(TypeProblem::at(&self.path, format!("duplicate entries for key {element}")))
-                    }
+                    Duplicates::Refused => self.report(format!("duplicate entries for key {element}")),
                     Duplicates::Allowed => {
                         by_identity.insert(element.clone(), &NULL);
                         order.push(element);
@@ -131,7 +135,7 @@ impl Walk {
         (order, by_identity)
     }
 
-    fn merge_lists(&mut self, left: &[Value], right: &[Value], schema: Schema<'_>) -> Option<Vec<Value>> {
+    fn merge_lists(&mut self, left: &'v [Value], right: &'v [Value], schema: Schema<'_>) -> Option<Vec<Value>> {
         let problems_before = self.problems.len();
         let (right_order, ours) = self.index(right, schema, Duplicates::Refused);
         let (left_order, theirs) = self.index(left, schema, Duplicates::Allowed);
@@ -197,14 +201,14 @@ impl Walk {
     fn merge_elements(
         &mut self,
         element: &Element,
-        left: Option<&Value>,
-        right: Option<&Value>,
+        left: Option<&'v Value>,
+        right: Option<&'v Value>,
         schema: Schema<'_>,
     ) -> Option<Value> {
         let problems_before = self.problems.len();
-        self.path.push(element.clone());
+        self.path.enter_element(element.clone());
         let merged = self.visit(left, right, schema.items());
-        self.path.pop();
+        self.path.leave();
         self.problems.truncate(problems_before);
         merged
     }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Shape, TypeProblem, identity, is_atomic_list, scalar_fault, shape};
-use crate::fields::{Element, Path};
+use super::{Shape, Trail, TypeProblem, identity, is_atomic_list, scalar_fault, shape};
+use crate::fields::Element;
 use crate::schema::Schema;
 use crate::value::describe;
 
@@ -19,29 +19,23 @@ pub enum Duplicates {
 /// The places at which an object does not fit its schema: undeclared fields, wrong types, list elements without identity.
 #[must_use]
 pub fn problems(value: &Value, schema: Schema<'_>, duplicates: Duplicates) -> Vec<TypeProblem> {
-    let mut walk = Walk { duplicates, path: Path::new(), problems: Vec::new() };
+    let mut walk = Walk { duplicates, path: Trail::default(), problems: Vec::new() };
     walk.visit(value, schema);
     walk.problems
 }
 
-struct Walk {
+struct Walk<'v> {
     duplicates: Duplicates,
-    path: Path,
+    path: Trail<'v>,
     problems: Vec<TypeProblem>,
 }
 
-impl Walk {
+impl<'v> Walk<'v> {
     fn report(&mut self, reason: impl Into<String>) {
-        self.problems.push(TypeProblem::at(&self.path, reason));
+        self.problems.push(self.path.problem(reason));
     }
 
-    fn enter(&mut self, element: Element, value: &Value, schema: Schema<'_>) {
-        self.path.push(element);
-        self.visit(value, schema);
-        self.path.pop();
-    }
-
-    fn visit(&mut self, value: &Value, schema: Schema<'_>) {
+    fn visit(&mut self, value: &'v Value, schema: Schema<'_>) {
         match (shape(schema, Some(value)), value) {
             (Shape::Scalar(scalar), value) => {
                 if let Some(fault) = scalar_fault(scalar, Some(value)) {
@@ -50,17 +44,13 @@ impl Walk {
             }
             (_, Value::Null) => {}
             (Shape::Map, Value::Object(map)) => {
-                let mut keys: Vec<&String> = map.keys().collect();
-                keys.sort_unstable();
-                for key in keys {
+                for (key, value) in map {
+                    self.path.enter(key);
                     match schema.entry(key) {
-                        Some(inside) => self.enter(Element::Field(key.clone()), &map[key], inside),
-                        None => {
-                            self.path.push(Element::Field(key.clone()));
-                            self.report("field not declared in schema");
-                            self.path.pop();
-                        }
+                        Some(inside) => self.visit(value, inside),
+                        None => self.report("field not declared in schema"),
                     }
+                    self.path.leave();
                 }
             }
             (Shape::List, Value::Array(list)) => self.visit_list(list, schema),
@@ -69,7 +59,7 @@ impl Walk {
         }
     }
 
-    fn visit_list(&mut self, list: &[Value], schema: Schema<'_>) {
+    fn visit_list(&mut self, list: &'v [Value], schema: Schema<'_>) {
         let mut seen = std::collections::BTreeSet::new();
         for (index, value) in list.iter().enumerate() {
             let element = if is_atomic_list(schema) {
@@ -83,10 +73,13 @@ impl Walk {
                     }
                 }
             };
-            if !seen.insert(element.clone()) && self.duplicates == Duplicates::Refused {
+            let is_associative = !matches!(element, Element::Index(_));
+            if is_associative && !seen.insert(element.clone()) && self.duplicates == Duplicates::Refused {
                 self.report(format!("duplicate entries for key {element}"));
             }
-            self.enter(element, value, schema.items());
+            self.path.enter_element(element);
+            self.visit(value, schema.items());
+            self.path.leave();
         }
     }
 }

@@ -94,7 +94,10 @@ pub fn disagreement(ours: &Value, theirs: &Value) -> Option<String> {
     match (ours.get("error").and_then(Value::as_str), theirs.get("error").and_then(Value::as_str)) {
         (None, None) => {
             let (ours, theirs) = (comparable(&ours["object"]), comparable(&theirs["object"]));
-            (!equal(&ours, &theirs)).then(|| format!("\n ours   {ours}\n theirs {theirs}"))
+            (!equal(&ours, &theirs)).then(|| {
+                let patch = landfall_merge::merge_patch::create(&theirs, &ours);
+                format!("from theirs to ours: {patch}\n ours   {ours}\n theirs {theirs}")
+            })
         }
         // Conflicts are told to users word by word; other errors only have to be errors.
         (Some(ours), Some(theirs)) if theirs.starts_with("Apply failed with") => {
