@@ -1,5 +1,8 @@
 //! What is fed: one file per target.
 
+mod chart_archive;
+mod gotemplate;
+mod strvals;
 mod yaml;
 
 /// Something that reads what strangers wrote.
@@ -13,7 +16,7 @@ pub(crate) struct Target {
 }
 
 /// Every target.
-pub(crate) const ALL: &[Target] = &[yaml::TARGET];
+pub(crate) const ALL: &[Target] = &[yaml::TARGET, gotemplate::TARGET, strvals::TARGET, chart_archive::TARGET];
 
 /// Names an error without what varies from input to input: numbers and quoted parts.
 pub(crate) fn kind_of_error(message: &str) -> String {

@@ -1,0 +1,1 @@
+{{ index .Values.list 0 }} {{ index .Values.list 1 }} {{ index .Values.lol 0 1 }}

@@ -1,0 +1,1 @@
+{{ ge .Values.map 1 }}

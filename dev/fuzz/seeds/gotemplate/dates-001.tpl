@@ -1,0 +1,1 @@
+{{ toDate "2006-01-02" "2024-02-29" | date "2006-01-02T15:04:05Z07:00" }} {{ toDate "2006-01-02" "2024-02-30" | unixEpoch }} {{ toDate "2006-01-02" "bad" | date "2006" }} {{ toDate "02/Jan/06 15:04" "05/Feb/21 13:14" | date "Monday, January 2 2006 3:04 PM" }}

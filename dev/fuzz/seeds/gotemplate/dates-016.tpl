@@ -1,0 +1,1 @@
+{{ htmlDateInZone 0 }}

@@ -1,0 +1,1 @@
+{{ ago "x" }} {{ ago 5 | kindOf }}

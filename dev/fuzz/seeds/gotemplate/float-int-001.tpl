@@ -1,0 +1,1 @@
+{{ .Values.int | quote }} {{ .Values.big | quote }} {{ .Values.mil | quote }} {{ .Values.big | toString }} {{ .Values.big | squote }} {{ .Values.big | toJson }} {{ .Values.big | toYaml }} {{ .Values.big | int }} {{ .Values.big | int64 }} {{ .Values.big | printf "%v" }} {{ .Values.big | float64 }}

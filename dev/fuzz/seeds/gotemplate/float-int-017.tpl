@@ -1,0 +1,1 @@
+{{ .Values.v }} {{ .Values.v | toYaml }} {{ kindOf .Values.v }}

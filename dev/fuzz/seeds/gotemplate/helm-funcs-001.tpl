@@ -1,0 +1,1 @@
+{{ required "need it" .Values.s }} {{ required "need" .Values.zero }} {{ required "need" .Values.f }} {{ required "need" .Values.emap }} {{ required "need" .Values.elist }}

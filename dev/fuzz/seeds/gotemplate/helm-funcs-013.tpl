@@ -1,0 +1,1 @@
+{{ lookup "v1" "Secret" "ns" "name" }} {{ lookup "v1" "Secret" "" "" | len }} {{ (lookup "v1" "Secret" "ns" "n").data }}|

@@ -1,0 +1,1 @@
+{{ .Files.Lines "data/empty.txt" | len }}

@@ -1,0 +1,1 @@
+{{ range $p, $_ := .Files.Glob "" }}{{ $p }} {{ end }}|

@@ -1,0 +1,1 @@
+{{- $p := dict }}{{- range .Values.ports }}{{- $_ := set $p (toString .port) .name }}{{- end }}{{ toJson $p }}

@@ -1,0 +1,1 @@
+{{ if .Values.neg0 }}t{{ else }}f{{ end }}

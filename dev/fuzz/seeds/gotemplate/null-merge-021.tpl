@@ -1,0 +1,1 @@
+{{ .Values.a }} {{ kindOf .Values.a }}

@@ -1,0 +1,1 @@
+{{ print "a" "b" }} {{ print "a" 1 }} {{ print 1 "a" }} {{ print 1 2 }} {{ print 1 2 "a" "b" 3 4 }}

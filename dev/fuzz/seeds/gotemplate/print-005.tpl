@@ -1,0 +1,1 @@
+{{ print .Values.missing }} {{ print .Values.nul }} {{ print .Values.missing 1 }} {{ print .Values.nul "x" }}

@@ -1,0 +1,1 @@
+{{ printf "%s|%q|%x|%X" true true true true }}

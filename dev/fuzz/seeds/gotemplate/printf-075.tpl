@@ -1,0 +1,1 @@
+{{ printf "%e|%f|%g|%t" .Values.list .Values.list .Values.list .Values.list }}

@@ -1,0 +1,1 @@
+{{ printf "[%6v][%-6v][%06v][%+6v][%#6v]" .Values.int .Values.int .Values.int .Values.int .Values.int }}

@@ -1,0 +1,1 @@
+{{ regexMatch "^a.c$" "abc" }} {{ regexMatch "b" "abc" }} {{ regexMatch "" "" }} {{ regexMatch "^$" "x" }} {{ regexMatch "(?i)ABC" "xabcx" }}

@@ -1,0 +1,1 @@
+{{ regexFindAll "a" "bbb" -1 }} {{ regexFindAll "a" "aaa" 0 }}

@@ -1,0 +1,1 @@
+{{ semver "1.2.3" }} {{ (semver "1.2.3").Major }} {{ (semver "1.2.3").Minor }} {{ (semver "1.2.3").Patch }} {{ (semver "v1.2.3-rc.1+build.5").Prerelease }} {{ (semver "v1.2.3-rc.1+build.5").Metadata }} {{ (semver "v1.2").Original }} {{ semver "v1.2" }} {{ semver "1" }}

@@ -1,0 +1,1 @@
+{{ default "d" "v" }} {{ default "d" "" }} {{ default "d" nil }} {{ default "d" 0 }} {{ default "d" false }} {{ default "d" (list) }} {{ default "d" (dict) }} {{ default "d" 0.0 }} {{ default "d" " " }} {{ default "d" "false" }}

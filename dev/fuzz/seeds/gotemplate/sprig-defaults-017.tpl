@@ -1,0 +1,1 @@
+{{ mustCompact (list "a" "" "b") }} {{ mustCompact (list) }}

@@ -1,0 +1,1 @@
+{{ dict }} {{ dict "a" 1 }} {{ dict "a" 1 "b" }} {{ dict "a" }} {{ dict 1 2 }} {{ dict nil 1 }} {{ dict "a" 1 "a" 2 }} {{ dict "a" nil | toJson }} {{ dict 1.5 "x" true "y" | toJson }}

@@ -1,0 +1,1 @@
+{{ hasKey .Release "Name" }} {{ hasKey . "Values" }} {{ hasKey .Template "Name" }}

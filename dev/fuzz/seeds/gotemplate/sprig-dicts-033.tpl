@@ -1,0 +1,1 @@
+{{ $d := dict "a" (dict "b" 1) }}{{ $p := pick $d "a" }}{{ $_ := set $p.a "b" 2 }}{{ $d.a.b }}

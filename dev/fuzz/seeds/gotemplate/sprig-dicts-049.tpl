@@ -1,0 +1,1 @@
+{{ mergeOverwrite (dict) | toJson }}

@@ -1,0 +1,1 @@
+{{ sha256sum .Values.uni }} {{ sha1sum "" }} {{ adler32sum "abc" }} {{ adler32sum "" }} {{ sha512sum "x" | trunc 16 }}

@@ -1,0 +1,1 @@
+{{ decryptAES "wrongkey" "0IDp/RLqvoFUbbfpR5DS9C+ffW5ISA70wvVnN0PymMY=" | len | lt 0 }}

@@ -1,0 +1,1 @@
+{{ tuple }} {{ tuple 1 "a" }}

@@ -1,0 +1,1 @@
+{{ $a := .Values.strs }}{{ $r := reverse $a }}{{ $s := sortAlpha $a }}{{ $a }}{{ $r }}{{ $s }}

@@ -1,0 +1,1 @@
+{{ add1f (dict "a" (list 1)) }}

@@ -1,0 +1,1 @@
+{{ mustRegexReplaceAll "a" 2 "b" 4 "c" 6 "d" }}

@@ -1,0 +1,1 @@
+{{ int "5" }} {{ int 5.9 }} {{ int -5.9 }} {{ int "5.9" }} {{ int true }} {{ int false }} {{ int nil }} {{ int "" }} {{ int "abc" }} {{ int "0x1F" }} {{ int "010" }} {{ int "08" }} {{ int "0b11" }} {{ int " 5" }} {{ int "1e3" }} {{ int "1_000" }}

@@ -1,0 +1,1 @@
+{{ base "/a/b/c.txt" | printf "%q" }}

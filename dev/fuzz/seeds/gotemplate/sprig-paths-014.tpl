@@ -1,0 +1,1 @@
+{{ clean "../a/.." | printf "%q" }}

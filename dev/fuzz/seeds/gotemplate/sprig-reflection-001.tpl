@@ -1,0 +1,1 @@
+{{ typeOf 1 }} {{ typeOf "a" }} {{ typeOf nil }} {{ typeOf true }} {{ typeOf 1.5 }} {{ typeOf (list) }} {{ typeOf (dict) }} {{ typeOf (list "a" | join ",") }}

@@ -1,0 +1,1 @@
+{{ kindOf 1 }} {{ kindOf "a" }} {{ kindOf nil }} {{ kindOf true }} {{ kindOf 1.5 }} {{ kindOf (list) }} {{ kindOf (dict) }} {{ kindOf (int64 1) }} {{ kindOf 'a' }}

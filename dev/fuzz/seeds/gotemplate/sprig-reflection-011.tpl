@@ -1,0 +1,1 @@
+{{ typeIs "[]interface {}" .Values.list }} {{ typeIs "[]string" (splitList "," "a") }} {{ typeIs "[]string" .Values.strs }} {{ typeIs "bool" .Values.t }} {{ typeIs "float64" .Values.int }}

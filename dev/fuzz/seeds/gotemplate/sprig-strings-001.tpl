@@ -1,0 +1,1 @@
+{{ trim "  a b \n" | printf "%q" }}

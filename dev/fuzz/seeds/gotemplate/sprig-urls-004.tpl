@@ -1,0 +1,1 @@
+{{ urlParse "/just/path?x=1" | toJson }}

@@ -1,0 +1,1 @@
+{{ urlJoin (dict "host" "h") }} {{ urlJoin (dict) }}| {{ urlJoin (dict "path" "p") }} {{ urlJoin (dict "scheme" "x" "opaque" "y:z") }}

@@ -1,0 +1,1 @@
+{{ block "blk" "ctx" }}[{{ . }}]{{ end }}{{ template "blk" "again" }}

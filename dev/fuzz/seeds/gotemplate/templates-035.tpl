@@ -1,0 +1,1 @@
+{{ include "gt/templates/_fx.tpl" . }}|

@@ -1,0 +1,1 @@
+{{ define "ws" }}  a  {{ end }}{{ include "ws" . | trim | printf "[%s]" }}{{ template "ws" }}

@@ -1,0 +1,1 @@
+{{ tpl "{{ . | kindOf }}" .Values.map }}

@@ -1,0 +1,1 @@
+{{ with .Values.map }}{{ $.Values.s }}{{ end }}

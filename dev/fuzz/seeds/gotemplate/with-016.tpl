@@ -1,0 +1,1 @@
+{{ with .Values.list }}{{ index . 0 }}{{ len . }}{{ end }}

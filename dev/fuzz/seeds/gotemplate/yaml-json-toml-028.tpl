@@ -1,0 +1,1 @@
+{{ toYamlPretty (dict "m" .Values.multi "item10" 1 "item2" 2 "n" nil "l" (list (list 1) (dict "a" (list)))) }}

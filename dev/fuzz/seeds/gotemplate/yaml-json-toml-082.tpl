@@ -1,0 +1,1 @@
+{{ toToml (dict "ln" (list nil)) }}
