@@ -106,7 +106,7 @@ pub fn conclude(request: &ConcludeRequest<'_>) -> Verdict {
     }
     let events = events::events(request, &status);
     let wake_at = wake_at(request, status.operation_state.as_ref());
-    let note = explain::decision(request.decision, request.now);
+    let note = explain::decision(request.decision);
     Verdict { status, operation, is_changed, events, note, wake_at }
 }
 

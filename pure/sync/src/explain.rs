@@ -1,10 +1,8 @@
 //! The words for reasons, in one place, so that conditions, Events, the terminal and the web say the same.
 
-use landfall_model::duration::Spoken;
 use landfall_model::key::ObjectKey;
 use landfall_model::plan::{WaitUntil, Waiting};
 use landfall_model::status::{Condition, Operation};
-use landfall_model::time::Time;
 use landfall_model::window::WindowVerdict;
 
 use crate::decide::Decision;
@@ -89,7 +87,7 @@ pub fn waiting(waits: &[Waiting]) -> String {
 }
 
 /// Says what was decided and why, in one line for people.
-pub fn decision(decision: &Decision, now: Time) -> String {
+pub fn decision(decision: &Decision) -> String {
     match decision {
         Decision::Nothing { why } => format!("nothing to do: {why}"),
         Decision::Sync(start) => format!("sync: {}", start.why),
@@ -97,9 +95,8 @@ pub fn decision(decision: &Decision, now: Time) -> String {
         Decision::RollBack(start) => format!("roll back: {}", start.why),
         Decision::Retry { why } => format!("try again: {why}"),
         Decision::Continue => "go on with the running sync".to_owned(),
-        Decision::Wait { until: Some(until), why } => {
-            format!("wait {}: {why}", Spoken(until.seconds_since(now)))
-        }
+        // The moment and not the time that is left, so that the words stay the same while it waits.
+        Decision::Wait { until: Some(until), why } => format!("wait until {until}: {why}"),
         Decision::Wait { until: None, why } => format!("wait: {why}"),
         Decision::Hold { why, .. } => format!("hold: {why}"),
         Decision::Finish { phase, message } => format!("end the sync as {}: {message}", phase.as_str()),
