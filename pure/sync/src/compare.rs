@@ -85,6 +85,8 @@ pub struct Compared {
     pub images: Vec<String>,
     /// Where the application can be reached, sorted.
     pub urls: Vec<String>,
+    /// What was wanted ([`Targets::digest`]).
+    pub wanted: String,
 }
 
 impl Compared {
@@ -146,6 +148,7 @@ pub fn compare(request: &CompareRequest<'_>) -> Compared {
         images,
         urls,
         entries,
+        wanted: request.targets.digest.clone(),
     }
 }
 

@@ -100,6 +100,9 @@ pub fn conclude(request: &ConcludeRequest<'_>) -> Verdict {
     };
     set_source_types(&mut status, request);
     let operation = operation(request, status.operation_state.as_ref());
+    if wants_the_same(request, &status) {
+        status.sync = before.sync.clone();
+    }
     let is_changed = status != *before || operation != request.application.operation;
     if is_changed {
         status.reconciled_at = Some(request.now);
@@ -108,6 +111,22 @@ pub fn conclude(request: &ConcludeRequest<'_>) -> Verdict {
     let wake_at = wake_at(request, status.operation_state.as_ref());
     let note = explain::decision(request.decision);
     Verdict { status, operation, is_changed, events, note, wake_at }
+}
+
+/// Says whether a newer revision wants what was synced before, and the cluster holds it: then the status goes on naming
+/// the revision that was synced, and a commit that is not about the application writes nothing to it.
+fn wants_the_same(request: &ConcludeRequest<'_>, after: &ApplicationStatus) -> bool {
+    let before = &request.application.status;
+    let stayed = before.sync.status == SyncStatusCode::Synced
+        && after.sync.status == SyncStatusCode::Synced
+        && before.sync.compared_to == after.sync.compared_to
+        && before.operation_state == after.operation_state;
+    let last = after.operation_state.as_ref().filter(|state| state.phase == OperationPhase::Succeeded);
+    let was_synced = last
+        .and_then(|state| state.sync_result.as_ref())
+        .is_some_and(|result| result.revision == before.sync.revision && result.revisions == before.sync.revisions);
+    let wanted = last.and_then(start::wanted_of);
+    stayed && was_synced && wanted.is_some() && wanted == request.compared.map(|compared| compared.wanted.as_str())
 }
 
 /// An operation that was asked for and may not begin yet is shown as running, with the reason.

@@ -31,8 +31,9 @@ pub struct Snapshot<'a> {
     pub errors: &'a [Condition],
     /// What the sync windows say.
     pub windows: &'a WindowVerdict,
-    /// Whether the sources at the newest revisions render from the same inputs as those of the last operation did;
-    /// `None` if unknown, then revisions are compared.
+    /// Whether the newest revisions want the same as the last operation did, or the one that runs: from the inputs that
+    /// were read, or from the two [`crate::targets::Targets::digest`]. `None` if unknown; then what was wanted then is
+    /// compared with what is now where both are at hand, or else revisions are.
     pub inputs_unchanged: Option<bool>,
 }
 
@@ -169,7 +170,12 @@ fn asked_for(snapshot: &Snapshot<'_>, operation: &landfall_model::status::Operat
         return Decision::Wait { until: snapshot.windows.changes_at, why: explain::window(snapshot.windows) };
     }
     let who = explain::initiator(operation);
-    let start = Start { operation: operation.clone(), why: format!("{who} asked for it"), supersedes: None };
+    let wanted = snapshot.compared.map_or("", |compared| compared.wanted.as_str());
+    let start = Start {
+        operation: start::with_wanted(operation.clone(), wanted),
+        why: format!("{who} asked for it"),
+        supersedes: None,
+    };
     let is_rollback = sync.source.is_some() || !sync.sources.is_empty();
     if is_rollback { Decision::RollBack(start) } else { Decision::Sync(start) }
 }

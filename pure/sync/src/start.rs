@@ -1,8 +1,25 @@
 //! Beginning an operation, and beginning the next try of one.
 
-use landfall_model::application::{Application, Source};
+use landfall_model::application::{Application, Info, Source};
 use landfall_model::status::{Operation, OperationPhase, OperationState, SyncResult};
 use landfall_model::time::Time;
+
+/// The entry of `operation.info` that holds the digest of what a sync wanted ([`crate::targets::Targets::digest`]).
+pub const WANTED: &str = "landfall.dev/wanted";
+
+/// Puts what is wanted into an operation, so that a later commit that wants the same is told from one that does not.
+pub(crate) fn with_wanted(mut operation: Operation, wanted: &str) -> Operation {
+    operation.info.retain(|entry| entry.name != WANTED);
+    if !wanted.is_empty() {
+        operation.info.push(Info { name: WANTED.to_owned(), value: wanted.to_owned() });
+    }
+    operation
+}
+
+/// Reads what an operation wanted; `None` if it was begun by somebody who does not tell.
+pub fn wanted_of(state: &OperationState) -> Option<&str> {
+    state.operation.info.iter().find(|entry| entry.name == WANTED).map(|entry| entry.value.as_str())
+}
 
 /// An operation that is to begin.
 #[derive(Debug, Clone, PartialEq)]

@@ -48,6 +48,8 @@ pub struct Targets {
     pub namespace: Option<ManagedNamespace>,
     /// Warnings, and the error that makes the set unusable ([`Targets::is_usable`]). Times are not set.
     pub conditions: Vec<Condition>,
+    /// Changes when objects or hooks do: hexadecimal, 16 digits. Two commits with the same digest want the same.
+    pub digest: String,
 }
 
 /// One object the application wants.
@@ -198,11 +200,36 @@ pub fn prepare(request: TargetsRequest<'_>) -> Targets {
         hooks.push(Hook { key, gvk, object, phases, delete_policy, wave, options, availability, problem });
     }
     let namespace = managed_namespace(application, &objects);
-    Targets {
-        objects: objects.into_values().collect(),
-        hooks,
-        namespace,
-        conditions: conditions(&malformed, &repeats, &excluded),
+    let digest = digest(objects.values().map(|target| &target.object).chain(hooks.iter().map(|hook| &hook.object)));
+    let conditions = conditions(&malformed, &repeats, &excluded);
+    Targets { objects: objects.into_values().collect(), hooks, namespace, conditions, digest }
+}
+
+/// Digests objects with FNV-1a, which is the same in every build: the digest is kept in applications' status.
+/// Source: RFC 9923.
+fn digest<'a>(objects: impl Iterator<Item = &'a Value>) -> String {
+    const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let mut sum = Fnv(OFFSET_BASIS, PRIME);
+    for object in objects {
+        serde_json::to_writer(&mut sum, object).expect("JSON values serialise, and adding up never fails");
+    }
+    format!("{:016x}", sum.0)
+}
+
+/// The sum so far, and what it is multiplied by.
+struct Fnv(u64, u64);
+
+impl std::io::Write for Fnv {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(self.1);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -93,14 +93,17 @@ fn last_attempt<'a>(snapshot: &Snapshot<'a>) -> Last<'a> {
         return Last::Other("its sources changed since the last sync".to_owned());
     }
     let older = revisions_of(result);
-    // What the sources read decides, where it is known: a commit that touches nothing of it is no new commit, and a
-    // change by hand is none either.
-    let is_same = snapshot.inputs_unchanged.unwrap_or(older == snapshot.revisions);
+    let is_same_revision = older == snapshot.revisions;
+    // What is wanted decides: a commit that changes nothing of it is no new commit, and makes no change by hand a new one.
+    // After a failure a new commit is a reason to try again all the same, unless its inputs are known to be the same.
+    let succeeded = state.phase == OperationPhase::Succeeded;
+    let is_same_wish = start::wanted_of(state).zip(snapshot.compared).map(|(then, now)| then == now.wanted);
+    let is_same = snapshot.inputs_unchanged.or(is_same_wish.filter(|_| succeeded)).unwrap_or(is_same_revision);
     if !is_same {
         let (from, to) = (explain::revisions(&older), explain::revisions(snapshot.revisions));
         return Last::Other(format!("the source went from {from} to {to}"));
     }
-    if state.phase == OperationPhase::Succeeded { Last::Succeeded(state) } else { Last::Failed(state) }
+    if succeeded { Last::Succeeded(state) } else { Last::Failed(state) }
 }
 
 /// A revision that a person went back from is not synced again by itself.
@@ -189,6 +192,8 @@ fn full(snapshot: &Snapshot<'_>, why: String) -> Start {
         info: Vec::new(),
         retry,
     };
+    let wanted = snapshot.compared.map_or("", |compared| compared.wanted.as_str());
+    let operation = start::with_wanted(operation, wanted);
     let last = snapshot.application.status.operation_state.as_ref();
     let supersedes =
         last.filter(|state| state.message.starts_with(explain::GIVEN_UP)).map(|state| state.message.clone());

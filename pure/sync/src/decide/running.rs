@@ -43,8 +43,9 @@ fn tries(state: &OperationState) -> String {
     }
 }
 
-/// A newer commit takes over from an automatic sync of an older one that failed before, waits for its next try, or waits
-/// for objects to become healthy. A hook that runs is never cut off: it is let end first.
+/// A newer commit takes over from an automatic sync of an older one that failed before or waits for its next try; and,
+/// if it is known to want something else, also from one that waits for objects to become healthy. A hook that runs is
+/// never cut off: it is let end first.
 /// Argo CD leaves the newer commit waiting (its issues 11494, 6055, 15642); `retry.refresh` there is a part of this.
 fn superseded(snapshot: &Snapshot<'_>, state: &OperationState) -> Option<String> {
     let result = state.sync_result.as_ref()?;
@@ -53,8 +54,13 @@ fn superseded(snapshot: &Snapshot<'_>, state: &OperationState) -> Option<String>
         .resources
         .iter()
         .any(|entry| !entry.hook_type.is_empty() && entry.hook_phase == Some(OperationPhase::Running));
-    let hook_holds = runs_hook && state.finished_at.is_none();
-    if !is_ours || hook_holds || snapshot.inputs_unchanged == Some(true) {
+    let is_failing = state.finished_at.is_some() || state.retry_count.is_some();
+    let wants_other = match snapshot.inputs_unchanged {
+        Some(is_same) => !is_same,
+        // In a busy repository most commits are about something else: a sync that gets on is not begun anew for them.
+        None => is_failing,
+    };
+    if !is_ours || !wants_other || (runs_hook && state.finished_at.is_none()) {
         return None;
     }
     let older = automatic::revisions_of(result);

@@ -147,6 +147,13 @@ fn a_newer_commit_takes_over_from_a_sync_that_is_retried_or_waits() {
     assert_eq!(stuck.phase(), OperationPhase::Running);
     stuck.commit("r2", vec![config("later", "2")]);
     stuck.run();
+    assert_eq!(
+        stuck.phase(),
+        OperationPhase::Running,
+        "a sync that gets on is not disturbed by a commit about who knows what"
+    );
+    stuck.inputs_unchanged = Some(false);
+    stuck.run();
     assert!(stuck.has("ConfigMap", "later"));
     assert!(
         stuck.events.iter().any(|event| event.message.contains("given up for a newer commit")),
@@ -202,4 +209,32 @@ fn two_applications_with_one_object_do_not_take_it_from_each_other_for_ever() {
     world.commit("r2", vec![config("a", "2"), config("b", "1")]);
     world.run();
     assert_eq!(world.find("ConfigMap", "a").expect("there")["data"]["value"], "2", "a commit takes it");
+}
+
+#[test]
+fn a_commit_that_wants_the_same_writes_nothing_and_is_no_reason_to_sync() {
+    let mut world =
+        World::new(json!({"automated": {"prune": true}}), vec![config("a", "1"), hook(job("before"), "PreSync")]);
+    world.run();
+    let (writes, journal) = (world.status_writes, world.journal.len());
+    let same = world.commits["r1"].clone();
+    world.commit("r2", same.clone());
+    world.run();
+    assert_eq!((world.status_writes, world.journal.len()), (writes, journal));
+    assert_eq!(world.application.status.sync.revision, "r1", "what was synced is named");
+    world
+        .cluster
+        .values_mut()
+        .filter(|found| found["kind"] == "ConfigMap")
+        .for_each(|found| found["data"]["value"] = json!("by hand"));
+    world.run();
+    assert_eq!(world.journal.len(), journal, "a change by hand is not undone by a commit that is not about it");
+    assert_eq!(
+        (world.sync_status(), world.application.status.sync.revision.as_str()),
+        (SyncStatusCode::OutOfSync, "r2")
+    );
+    world.commit("r3", vec![config("a", "3"), same[1].clone()]);
+    world.run();
+    assert_eq!(world.find("ConfigMap", "a").expect("there")["data"]["value"], "3");
+    assert_eq!(world.application.status.sync.revision, "r3");
 }
