@@ -172,3 +172,127 @@ async fn a_pod_waits_for_the_objects_that_it_refers_to() {
     sandbox.advance(Duration::from_secs(6)).await;
     assert_eq!(main_status(&pods, "needy").await["ready"], true);
 }
+
+#[tokio::test]
+async fn a_stateful_set_starts_and_updates_one_pod_after_the_other() {
+    let sandbox = sandbox().await;
+    let sets: Api<k8s_openapi::api::apps::v1::StatefulSet> = Api::default_namespaced(client(&sandbox));
+    let pods: Api<Pod> = Api::default_namespaced(client(&sandbox));
+    let mut wanted = deployment("db", 3, "db:1");
+    wanted["kind"] = json!("StatefulSet");
+    wanted["spec"]["serviceName"] = json!("db");
+    wanted["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]);
+    wanted["spec"]["template"]["metadata"]["annotations"] = json!({"sandbox.landfall.io/fault": "slow-start=10s"});
+    sets.create(&PostParams::default(), &object(wanted)).await.unwrap();
+    sandbox.advance(Duration::from_secs(5)).await;
+    assert_eq!(pods.list(&ListParams::default()).await.unwrap().items.len(), 1, "the second waits for the first");
+    sandbox.advance(Duration::from_secs(60)).await;
+    let names: Vec<_> =
+        pods.list(&ListParams::default()).await.unwrap().items.into_iter().map(|p| p.metadata.name.unwrap()).collect();
+    assert_eq!(names, ["db-0", "db-1", "db-2"]);
+    let claims: Api<k8s_openapi::api::core::v1::PersistentVolumeClaim> = Api::default_namespaced(client(&sandbox));
+    let claim = claims.get("data-db-2").await.unwrap();
+    assert_eq!(claim.status.unwrap().phase.as_deref(), Some("Bound"));
+    let patch =
+        Patch::Strategic(json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "db:2"}]}}}}));
+    sets.patch("db", &PatchParams::default(), &patch).await.unwrap();
+    sandbox.advance(Duration::from_secs(5)).await;
+    let images: Vec<_> = pods
+        .list(&ListParams::default())
+        .await
+        .unwrap()
+        .items
+        .into_iter()
+        .map(|p| p.spec.unwrap().containers[0].image.clone().unwrap())
+        .collect();
+    assert_eq!(images, ["db:1", "db:1", "db:2"], "the last one first");
+    sandbox.advance(Duration::from_secs(60)).await;
+    let status = sets.get("db").await.unwrap().status.unwrap();
+    assert_eq!((status.updated_replicas, status.ready_replicas, status.replicas), (Some(3), Some(3), 3));
+    assert_eq!(status.current_revision, status.update_revision);
+}
+
+#[tokio::test]
+async fn a_daemon_set_has_one_pod_on_every_node() {
+    let sandbox = sandbox().await;
+    let sets: Api<k8s_openapi::api::apps::v1::DaemonSet> = Api::default_namespaced(client(&sandbox));
+    let mut wanted = deployment("agent", 1, "agent:1");
+    wanted["kind"] = json!("DaemonSet");
+    wanted["spec"].as_object_mut().unwrap().remove("replicas");
+    sets.create(&PostParams::default(), &object(wanted)).await.unwrap();
+    sandbox.settle().await;
+    let status = sets.get("agent").await.unwrap().status.unwrap();
+    assert_eq!((status.desired_number_scheduled, status.number_ready), (2, 2));
+    let patch = Patch::Strategic(
+        json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "agent:2"}]}}}}),
+    );
+    sets.patch("agent", &PatchParams::default(), &patch).await.unwrap();
+    sandbox.settle().await;
+    let status = sets.get("agent").await.unwrap().status.unwrap();
+    assert_eq!((status.updated_number_scheduled, status.number_available), (Some(2), Some(2)));
+}
+
+fn job(name: &str, command: Value) -> Value {
+    json!({"metadata": {"name": name}, "spec": {"backoffLimit": 1, "template": {"spec": {"restartPolicy": "Never",
+        "containers": [{"name": "main", "image": "busybox:1", "command": command}]}}}})
+}
+
+#[tokio::test]
+async fn jobs_end_as_their_commands_do() {
+    let sandbox = sandbox().await;
+    let jobs: Api<k8s_openapi::api::batch::v1::Job> = Api::default_namespaced(client(&sandbox));
+    for (name, command) in [
+        ("good", json!(["sh", "-c", "echo working; sleep 5"])),
+        ("bad", json!(["false"])),
+        ("hanging", json!(["./migrate"])),
+    ] {
+        jobs.create(&PostParams::default(), &object(job(name, command))).await.unwrap();
+    }
+    sandbox.settle().await;
+    assert_eq!(jobs.get("good").await.unwrap().status.unwrap().active, Some(1));
+    sandbox.advance(Duration::from_secs(120)).await;
+    let conditions = async |name: &str| -> Vec<String> {
+        let status = jobs.get(name).await.unwrap().status.unwrap();
+        status.conditions.unwrap_or_default().into_iter().map(|held| held.type_).collect()
+    };
+    assert_eq!(conditions("good").await, ["SuccessCriteriaMet", "Complete"]);
+    assert_eq!(conditions("bad").await, ["FailureTarget", "Failed"]);
+    assert_eq!(conditions("hanging").await, Vec::<String>::new());
+    assert_eq!(jobs.get("bad").await.unwrap().status.unwrap().failed, Some(2));
+}
+
+#[tokio::test]
+async fn a_cron_job_runs_on_time_and_keeps_its_history_short() {
+    let sandbox = sandbox().await;
+    let cron_jobs: Api<k8s_openapi::api::batch::v1::CronJob> = Api::default_namespaced(client(&sandbox));
+    let jobs: Api<k8s_openapi::api::batch::v1::Job> = Api::default_namespaced(client(&sandbox));
+    let wanted = json!({"metadata": {"name": "tick"}, "spec": {"schedule": "*/10 * * * *",
+        "jobTemplate": {"spec": job("x", json!(["true"]))["spec"]}}});
+    cron_jobs.create(&PostParams::default(), &object(wanted)).await.unwrap();
+    sandbox.advance(Duration::from_secs(3600)).await;
+    let held = jobs.list(&ListParams::default()).await.unwrap().items;
+    assert_eq!(held.len(), 3, "three of six are kept");
+    let status = cron_jobs.get("tick").await.unwrap().status.unwrap();
+    assert_eq!(status.last_schedule_time.unwrap().0.to_string(), "2026-01-02T04:00:00Z");
+}
+
+#[tokio::test]
+async fn a_service_knows_its_ready_pods() {
+    let sandbox = sandbox().await;
+    let service = object(
+        json!({"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}}),
+    );
+    let services: Api<k8s_openapi::api::core::v1::Service> = Api::default_namespaced(client(&sandbox));
+    services.create(&PostParams::default(), &service).await.unwrap();
+    let deployments: Api<Deployment> = Api::default_namespaced(client(&sandbox));
+    deployments.create(&PostParams::default(), &object(deployment("web", 2, "web:1"))).await.unwrap();
+    sandbox.settle().await;
+    let endpoints: Api<k8s_openapi::api::core::v1::Endpoints> = Api::default_namespaced(client(&sandbox));
+    let subsets = endpoints.get("web").await.unwrap().subsets.unwrap();
+    assert_eq!(subsets[0].addresses.as_ref().unwrap().len(), 2);
+    assert_eq!(subsets[0].ports.as_ref().unwrap()[0].port, 8080);
+    let slices: Api<k8s_openapi::api::discovery::v1::EndpointSlice> = Api::default_namespaced(client(&sandbox));
+    let list = slices.list(&ListParams::default().labels("kubernetes.io/service-name=web")).await.unwrap();
+    assert_eq!(list.items[0].endpoints.as_ref().map(Vec::len), Some(2));
+}

@@ -6,6 +6,7 @@
 mod cluster;
 mod pod;
 mod service;
+mod validate_pod;
 mod validation;
 mod workload;
 

@@ -1,16 +1,432 @@
 //! Which objects of the built-in kinds are refused, kind by kind.
+//!
+//! Source: the validation of Kubernetes 1.36 (`pkg/apis/*/validation`): the rules that users meet daily, with its words.
 
-use serde_json::Value;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 
+use super::validate_pod;
 use crate::crd;
 use crate::error::Cause;
-use crate::operations::Core;
+use crate::json;
+use crate::operations::{Core, check_labels, is_dns_label};
+use crate::quantity::Quantity;
 use crate::registry::Resource;
+use crate::selector::LabelSelector;
+use crate::workloads::cron::Schedule;
+
+const IMMUTABLE: &str = "field is immutable";
 
 /// Checks an object of a built-in kind.
 pub(super) fn validate(_core: &Core, resource: &Resource, value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     match resource.key.as_str() {
         crd::CRD_RESOURCE => crd::validate(value, old, causes),
+        "pods" => validate_pod::pod(value, old, causes),
+        "deployments.apps"
+        | "replicasets.apps"
+        | "daemonsets.apps"
+        | "statefulsets.apps"
+        | "replicationcontrollers" => {
+            workload(resource.key.as_str(), value, old, causes);
+        }
+        "jobs.batch" => {
+            job(value.get("spec").unwrap_or(&Value::Null), old.and_then(|old| old.get("spec")), "spec", causes)
+        }
+        "cronjobs.batch" => cron_job(value, causes),
+        "services" => service(value, old, causes),
+        "ingresses.networking.k8s.io" => ingress(value, causes),
+        "configmaps" | "secrets" => data(resource.key.as_str(), value, old, causes),
+        "persistentvolumeclaims" => claim(value, old, causes),
+        "poddisruptionbudgets.policy" => budget(value, causes),
+        "horizontalpodautoscalers.autoscaling" => autoscaler(value, causes),
+        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
+            binding(value, old, causes);
+        }
+        "storageclasses.storage.k8s.io" => {
+            if json::text(value, "/provisioner").is_empty() {
+                causes.push(Cause::required("provisioner", ""));
+            }
+        }
+        "priorityclasses.scheduling.k8s.io" => {
+            if let Some(old) = old {
+                immutable(old, value, "/value", "value", causes);
+            }
+        }
         _ => {}
+    }
+}
+
+fn immutable(old: &Value, new: &Value, pointer: &str, field: &str, causes: &mut Vec<Cause>) {
+    if old.pointer(pointer) != new.pointer(pointer) {
+        causes.push(Cause::invalid(field, new.pointer(pointer).unwrap_or(&Value::Null), IMMUTABLE));
+    }
+}
+
+fn not_negative(value: &Value, pointer: &str, field: &str, causes: &mut Vec<Cause>) {
+    if let Some(number) = json::integer(value, pointer).filter(|number| *number < 0) {
+        causes.push(Cause::invalid(field, &json!(number), "must be greater than or equal to 0"));
+    }
+}
+
+fn one_of(value: &Value, pointer: &str, field: &str, allowed: &[&str], causes: &mut Vec<Cause>) {
+    let text = json::text(value, pointer);
+    if !text.is_empty() && !allowed.contains(&text) {
+        causes.push(Cause::not_supported(field, &json!(text), allowed));
+    }
+}
+
+fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let is_old_kind = resource == "replicationcontrollers";
+    not_negative(value, "/spec/replicas", "spec.replicas", causes);
+    not_negative(value, "/spec/minReadySeconds", "spec.minReadySeconds", causes);
+    not_negative(value, "/spec/revisionHistoryLimit", "spec.revisionHistoryLimit", causes);
+    let selector = value.pointer("/spec/selector");
+    let is_empty = selector.is_none_or(|selector| selector.as_object().is_none_or(serde_json::Map::is_empty));
+    if selector.is_none() {
+        causes.push(Cause::required("spec.selector", ""));
+    } else if is_empty {
+        causes.push(Cause::invalid("spec.selector", &json!({}), "empty selector is invalid for deployment"));
+    }
+    let Some(template) = value.pointer("/spec/template").filter(|template| template.is_object()) else {
+        causes.push(Cause::required("spec.template", ""));
+        return;
+    };
+    if !is_empty {
+        let parsed = if is_old_kind { LabelSelector::of_map(selector) } else { LabelSelector::of_spec(selector) };
+        if !parsed.matches(template) {
+            let labels = template.pointer("/metadata/labels").cloned().unwrap_or(Value::Null);
+            let why = "`selector` does not match template `labels`";
+            causes.push(Cause::invalid("spec.template.metadata.labels", &labels, why));
+        }
+    }
+    if let Some(labels) = json::object(template, "/metadata/labels") {
+        check_labels(labels, "spec.template.metadata.labels", causes);
+    }
+    validate_pod::spec(template.get("spec").unwrap_or(&Value::Null), "spec.template.spec", causes);
+    let policy = json::text(template, "/spec/restartPolicy");
+    if policy != "Always" && !policy.is_empty() {
+        causes.push(Cause::not_supported("spec.template.spec.restartPolicy", &json!(policy), &["Always"]));
+    }
+    if resource == "deployments.apps" {
+        one_of(value, "/spec/strategy/type", "spec.strategy.type", &["Recreate", "RollingUpdate"], causes);
+        if json::text(value, "/spec/strategy/type") == "Recreate"
+            && value.pointer("/spec/strategy/rollingUpdate").is_some()
+        {
+            let why = "may not be specified when strategy `type` is 'Recreate'";
+            causes.push(Cause::forbidden("spec.strategy.rollingUpdate", why));
+        }
+        let zero =
+            |pointer: &str| value.pointer(pointer).is_some_and(|share| *share == 0 || *share == "0" || *share == "0%");
+        if zero("/spec/strategy/rollingUpdate/maxUnavailable") && zero("/spec/strategy/rollingUpdate/maxSurge") {
+            let field = "spec.strategy.rollingUpdate.maxUnavailable";
+            let held = value.pointer("/spec/strategy/rollingUpdate/maxUnavailable").unwrap_or(&Value::Null);
+            causes.push(Cause::invalid(field, held, "may not be 0 when `maxSurge` is 0"));
+        }
+        let deadline = json::integer(value, "/spec/progressDeadlineSeconds");
+        let ready = json::integer(value, "/spec/minReadySeconds").unwrap_or(0);
+        if let Some(deadline) = deadline.filter(|deadline| *deadline <= ready) {
+            causes.push(Cause::invalid(
+                "spec.progressDeadlineSeconds",
+                &json!(deadline),
+                "must be greater than minReadySeconds",
+            ));
+        }
+    }
+    let Some(old) = old else { return };
+    if resource == "statefulsets.apps" {
+        let mutable = [
+            "replicas",
+            "ordinals",
+            "template",
+            "updateStrategy",
+            "revisionHistoryLimit",
+            "persistentVolumeClaimRetentionPolicy",
+            "minReadySeconds",
+        ];
+        let rest = |value: &Value| {
+            let mut spec = value.get("spec").cloned().unwrap_or_default();
+            for key in mutable {
+                json::take(&mut spec, &[key]);
+            }
+            spec
+        };
+        if rest(old) != rest(value) {
+            causes.push(Cause::forbidden(
+                "spec",
+                "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
+                 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+            ));
+        }
+    } else if !is_old_kind {
+        immutable(old, value, "/spec/selector", "spec.selector", causes);
+    }
+}
+
+fn job(spec: &Value, old: Option<&Value>, field: &str, causes: &mut Vec<Cause>) {
+    for key in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"] {
+        not_negative(spec, &format!("/{key}"), &format!("{field}.{key}"), causes);
+    }
+    let Some(template) = spec.get("template") else {
+        causes.push(Cause::required(format!("{field}.template"), ""));
+        return;
+    };
+    validate_pod::spec(template.get("spec").unwrap_or(&Value::Null), &format!("{field}.template.spec"), causes);
+    let policy = json::text(template, "/spec/restartPolicy");
+    if policy == "Always" {
+        let field = format!("{field}.template.spec.restartPolicy");
+        causes.push(Cause::required(field, "valid values: \"OnFailure\", \"Never\""));
+    }
+    one_of(spec, "/completionMode", &format!("{field}.completionMode"), &["Indexed", "NonIndexed"], causes);
+    if json::text(spec, "/completionMode") == "Indexed" && spec.get("completions").is_none() {
+        causes.push(Cause::required(format!("{field}.completions"), "when completion mode is Indexed"));
+    }
+    if let Some(old) = old {
+        let suspended = json::flag(old, "/suspend");
+        for key in ["completions", "selector", "completionMode"] {
+            if !(key == "completions" && json::text(spec, "/completionMode") == "Indexed") {
+                immutable(old, spec, &format!("/{key}"), &format!("{field}.{key}"), causes);
+            }
+        }
+        if !suspended {
+            immutable(old, spec, "/template", &format!("{field}.template"), causes);
+        }
+    }
+}
+
+fn cron_job(value: &Value, causes: &mut Vec<Cause>) {
+    let schedule = json::text(value, "/spec/schedule");
+    if schedule.is_empty() {
+        causes.push(Cause::required("spec.schedule", ""));
+    } else if let Err(why) = Schedule::parse(schedule) {
+        causes.push(Cause::invalid("spec.schedule", &json!(schedule), &why));
+    }
+    let zone = json::text(value, "/spec/timeZone");
+    if !zone.is_empty() && TimeZone::get(zone).is_err() {
+        causes.push(Cause::invalid("spec.timeZone", &json!(zone), &format!("unknown time zone {zone}")));
+    }
+    one_of(value, "/spec/concurrencyPolicy", "spec.concurrencyPolicy", &["Allow", "Forbid", "Replace"], causes);
+    if json::name(value).len() > 52 {
+        causes.push(Cause::invalid("metadata.name", &json!(json::name(value)), "must be no more than 52 characters"));
+    }
+    if let Some(spec) = value.pointer("/spec/jobTemplate/spec") {
+        job(spec, None, "spec.jobTemplate.spec", causes);
+    }
+}
+
+fn service(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let kind = json::text(value, "/spec/type");
+    one_of(value, "/spec/type", "spec.type", &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"], causes);
+    one_of(value, "/spec/sessionAffinity", "spec.sessionAffinity", &["ClientIP", "None"], causes);
+    let ports = json::list(value, "/spec/ports");
+    if kind == "ExternalName" {
+        if json::text(value, "/spec/externalName").is_empty() {
+            causes.push(Cause::required("spec.externalName", ""));
+        }
+    } else if ports.is_empty() && json::text(value, "/spec/clusterIP") != "None" {
+        causes.push(Cause::required("spec.ports", ""));
+    }
+    let mut seen: Vec<(i64, &str)> = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
+    for (index, port) in ports.iter().enumerate() {
+        let field = format!("spec.ports[{index}]");
+        let number = json::integer(port, "/port").unwrap_or(0);
+        if !(1..=65535).contains(&number) {
+            causes.push(Cause::invalid(
+                format!("{field}.port"),
+                &json!(number),
+                "must be between 1 and 65535, inclusive",
+            ));
+        }
+        one_of(port, "/protocol", &format!("{field}.protocol"), &["SCTP", "TCP", "UDP"], causes);
+        match port.get("targetPort") {
+            Some(Value::Number(target)) if !target.as_i64().is_some_and(|target| (1..=65535).contains(&target)) => {
+                let why = "must be between 1 and 65535, inclusive";
+                causes.push(Cause::invalid(format!("{field}.targetPort"), &Value::Number(target.clone()), why));
+            }
+            _ => {}
+        }
+        let name = json::text(port, "/name");
+        if name.is_empty() && ports.len() > 1 {
+            causes.push(Cause::required(format!("{field}.name"), ""));
+        } else if !name.is_empty() && !is_dns_label(name) {
+            causes.push(Cause::invalid(format!("{field}.name"), &json!(name), "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"));
+        } else if !name.is_empty() && names.contains(&name) {
+            causes.push(Cause::duplicate(format!("{field}.name"), &json!(name)));
+        }
+        names.push(name);
+        let identity = (number, json::text(port, "/protocol"));
+        if seen.contains(&identity) {
+            causes.push(Cause::duplicate(field, &json!({"port": number, "protocol": identity.1})));
+        }
+        seen.push(identity);
+    }
+    if let Some(old) = old {
+        let held = json::text(old, "/spec/clusterIP");
+        let stays = kind != "ExternalName" && json::text(old, "/spec/type") != "ExternalName";
+        if stays && !held.is_empty() && held != json::text(value, "/spec/clusterIP") {
+            let new = json!([json::text(value, "/spec/clusterIP")]);
+            causes.push(Cause::invalid("spec.clusterIPs[0]", &new, "may not change once set"));
+        }
+    }
+}
+
+fn ingress(value: &Value, causes: &mut Vec<Cause>) {
+    let rules = json::list(value, "/spec/rules");
+    if rules.is_empty() && value.pointer("/spec/defaultBackend").is_none() {
+        let spec = value.get("spec").cloned().unwrap_or_default();
+        causes.push(Cause::invalid("spec", &spec, "either `defaultBackend` or `rules` must be specified"));
+    }
+    for (index, rule) in rules.iter().enumerate() {
+        for (place, path) in json::list(rule, "/http/paths").iter().enumerate() {
+            let field = format!("spec.rules[{index}].http.paths[{place}]");
+            let kind = json::text(path, "/pathType");
+            if kind.is_empty() {
+                causes.push(Cause::required(format!("{field}.pathType"), "pathType must be specified"));
+            } else {
+                let allowed = ["Exact", "ImplementationSpecific", "Prefix"];
+                one_of(path, "/pathType", &format!("{field}.pathType"), &allowed, causes);
+            }
+            let text = json::text(path, "/path");
+            if matches!(kind, "Exact" | "Prefix") && !text.starts_with('/') {
+                causes.push(Cause::invalid(format!("{field}.path"), &json!(text), "must be an absolute path"));
+            }
+            let backend = format!("{field}.backend");
+            if let Some(service) = path.pointer("/backend/service") {
+                if json::text(service, "/name").is_empty() {
+                    causes.push(Cause::required(format!("{backend}.service.name"), ""));
+                }
+                let has_number = json::integer(service, "/port/number").is_some_and(|number| number != 0);
+                if !has_number && json::text(service, "/port/name").is_empty() {
+                    causes.push(Cause::required(backend, "port name or number is required"));
+                }
+            } else if path.pointer("/backend/resource").is_none() {
+                causes.push(Cause::required(backend, "resource or service backend is required"));
+            }
+        }
+    }
+}
+
+/// The most that a ConfigMap or Secret may hold. Source: `MaxSecretSize`.
+const DATA_BYTES_MAX: usize = 1024 * 1024;
+
+fn data(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let mut size_bytes = 0;
+    for map in ["data", "binaryData"] {
+        for (key, text) in json::object(value, &format!("/{map}")).into_iter().flatten() {
+            let valid = !key.is_empty()
+                && key.len() <= 253
+                && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+                && key != "."
+                && !key.starts_with("..");
+            if !valid {
+                let why = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+                causes.push(Cause::invalid(format!("{map}[{key}]"), &json!(key), why));
+            }
+            size_bytes += text.as_str().map_or(0, str::len);
+        }
+    }
+    let limit = if resource == "secrets" { DATA_BYTES_MAX * 4 / 3 } else { DATA_BYTES_MAX };
+    if size_bytes > limit {
+        causes.push(Cause::too_long(if resource == "secrets" { "data" } else { "" }, DATA_BYTES_MAX));
+    }
+    if resource == "secrets" {
+        let needed: &[&str] = match json::text(value, "/type") {
+            "kubernetes.io/tls" => &["tls.crt", "tls.key"],
+            "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
+            "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
+            _ => &[],
+        };
+        for key in needed {
+            if value.get("data").and_then(|data| data.get(*key)).is_none() {
+                causes.push(Cause::required(format!("data[{key}]"), ""));
+            }
+        }
+    }
+    let Some(old) = old else { return };
+    if resource == "secrets" {
+        immutable(old, value, "/type", "type", causes);
+    }
+    if json::flag(old, "/immutable") {
+        let why = "field is immutable when `immutable` is set";
+        if !json::flag(value, "/immutable") {
+            causes.push(Cause::forbidden("immutable", why));
+        }
+        for map in ["data", "binaryData"] {
+            if old.get(map) != value.get(map) {
+                causes.push(Cause::forbidden(map, why));
+            }
+        }
+    }
+}
+
+fn claim(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    if json::list(value, "/spec/accessModes").is_empty() {
+        causes.push(Cause::required("spec.accessModes", "at least 1 access mode is required"));
+    }
+    match value.pointer("/spec/resources/requests/storage") {
+        None => causes.push(Cause::required("spec.resources[storage]", "")),
+        Some(amount) if Quantity::of(amount).is_none_or(Quantity::is_negative) => {
+            causes.push(Cause::invalid("spec.resources[storage]", amount, "must be greater than zero"));
+        }
+        Some(_) => {}
+    }
+    let Some(old) = old else { return };
+    let fixed = |value: &Value| {
+        let mut spec = value.get("spec").cloned().unwrap_or_default();
+        json::take(&mut spec, &["resources"]);
+        json::take(&mut spec, &["volumeAttributesClassName"]);
+        if json::text(old, "/spec/volumeName").is_empty() {
+            json::take(&mut spec, &["volumeName"]);
+        }
+        spec
+    };
+    if fixed(old) != fixed(value) {
+        causes.push(Cause::forbidden(
+            "spec",
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
+        ));
+    }
+}
+
+fn budget(value: &Value, causes: &mut Vec<Cause>) {
+    let (least, most) = (value.pointer("/spec/minAvailable"), value.pointer("/spec/maxUnavailable"));
+    if least.is_some() && most.is_some() {
+        let spec = value.get("spec").cloned().unwrap_or_default();
+        causes.push(Cause::invalid("spec", &spec, "minAvailable and maxUnavailable cannot be both set"));
+    }
+}
+
+fn autoscaler(value: &Value, causes: &mut Vec<Cause>) {
+    let most = json::integer(value, "/spec/maxReplicas").unwrap_or(0);
+    let least = json::integer(value, "/spec/minReplicas").unwrap_or(1);
+    if most < 1 {
+        causes.push(Cause::invalid("spec.maxReplicas", &json!(most), "must be greater than 0"));
+    } else if most < least {
+        causes.push(Cause::invalid("spec.maxReplicas", &json!(most), "must be greater than or equal to `minReplicas`"));
+    }
+    if least < 1 {
+        causes.push(Cause::invalid("spec.minReplicas", &json!(least), "must be greater than or equal to 1"));
+    }
+    for key in ["kind", "name"] {
+        if json::text(value, &format!("/spec/scaleTargetRef/{key}")).is_empty() {
+            causes.push(Cause::required(format!("spec.scaleTargetRef.{key}"), ""));
+        }
+    }
+}
+
+fn binding(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    one_of(value, "/roleRef/kind", "roleRef.kind", &["ClusterRole", "Role"], causes);
+    if json::text(value, "/roleRef/name").is_empty() {
+        causes.push(Cause::required("roleRef.name", ""));
+    }
+    for (index, subject) in json::list(value, "/subjects").iter().enumerate() {
+        if json::text(subject, "/name").is_empty() {
+            causes.push(Cause::required(format!("subjects[{index}].name"), ""));
+        }
+    }
+    if let Some(old) = old
+        && old.get("roleRef") != value.get("roleRef")
+    {
+        causes.push(Cause::invalid("roleRef", value.get("roleRef").unwrap_or(&Value::Null), "cannot change roleRef"));
     }
 }

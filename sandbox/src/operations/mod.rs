@@ -20,6 +20,7 @@ mod unknown;
 mod update;
 
 pub(crate) use delete::{DeleteOptions, Deleted, Propagation};
+pub(crate) use metadata::{check_labels, is_dns_label};
 pub(crate) use patch::PatchKind;
 pub(crate) use read::ListQuery;
 pub(crate) use scale::scale_of;

@@ -22,10 +22,30 @@ pub(super) enum Controller {
     Definition,
     /// Owners and their dependents.
     Garbage,
+    /// CronJobs.
+    CronJob,
+    /// Jobs.
+    Job,
     /// Deployments.
     Deployment,
+    /// StatefulSets.
+    StatefulSet,
+    /// DaemonSets.
+    DaemonSet,
     /// ReplicaSets and ReplicationControllers.
     ReplicaSet,
+    /// PersistentVolumeClaims.
+    Claim,
+    /// PersistentVolumes.
+    Volume,
+    /// Services, by their endpoints.
+    Service,
+    /// Ingresses.
+    Ingress,
+    /// PodDisruptionBudgets.
+    Budget,
+    /// HorizontalPodAutoscalers.
+    Autoscaler,
     /// Pods on their nodes, and on the way there.
     Pod,
 }

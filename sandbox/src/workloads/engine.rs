@@ -8,7 +8,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Controller, Work};
-use super::{crds, deployments, garbage, namespaces, pods, replica_sets, routing};
+use super::{
+    autoscalers, budgets, crds, cron_jobs, daemon_sets, deployments, endpoints, garbage, jobs, namespaces, pods,
+    replica_sets, routing, stateful_sets, volumes,
+};
 use crate::json;
 use crate::operations::Core;
 use crate::store::{Change, ObjectId, ResourceKey, Tapped};
@@ -147,6 +150,16 @@ impl Running {
             Controller::Namespace => namespaces::reconcile(&mut context, id),
             Controller::Definition => crds::reconcile(&mut context, id),
             Controller::Garbage => garbage::reconcile(&mut context, id),
+            Controller::CronJob => cron_jobs::reconcile(&mut context, id),
+            Controller::Job => jobs::reconcile(&mut context, id),
+            Controller::StatefulSet => stateful_sets::reconcile(&mut context, id),
+            Controller::DaemonSet => daemon_sets::reconcile(&mut context, id),
+            Controller::Claim => volumes::reconcile_claim(&mut context, id),
+            Controller::Volume => volumes::reconcile_volume(&mut context, id),
+            Controller::Service => endpoints::reconcile_service(&mut context, id),
+            Controller::Ingress => endpoints::reconcile_ingress(&mut context, id),
+            Controller::Budget => budgets::reconcile(&mut context, id),
+            Controller::Autoscaler => autoscalers::reconcile(&mut context, id),
             Controller::Deployment => deployments::reconcile(&mut context, id),
             Controller::ReplicaSet => replica_sets::reconcile(&mut context, id),
             Controller::Pod => pods::reconcile(&mut context, id),

@@ -9,15 +9,22 @@
 //! All controllers run one after another in one task, in a fixed order, and read nothing but the store and the clock:
 //! the same history gives the same world. Entry: [`Engine`]; each file below is one controller with a `reconcile`.
 
+mod autoscalers;
 mod bootstrap;
+mod budgets;
 mod conditions;
 mod containers;
 mod context;
 mod crds;
+pub(crate) mod cron;
+mod cron_jobs;
+mod daemon_sets;
 mod deployments;
+mod endpoints;
 mod engine;
 pub(crate) mod fault;
 mod garbage;
+mod jobs;
 pub(crate) mod logs;
 mod namespaces;
 mod pod_set;
@@ -25,8 +32,11 @@ mod pods;
 mod program;
 mod references;
 mod replica_sets;
+mod revisions;
 mod routing;
-mod schedule;
+pub(crate) mod schedule;
+mod stateful_sets;
+mod volumes;
 
 pub(crate) use bootstrap::{bootstrap, keep_authority, set_rule};
 pub(crate) use engine::Engine;

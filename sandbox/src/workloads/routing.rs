@@ -8,6 +8,7 @@ use super::context::{Controller, Work};
 use super::fault;
 use crate::json;
 use crate::operations::Core;
+use crate::selector::LabelSelector;
 use crate::store::{ObjectId, ResourceKey};
 
 /// The controller that looks at objects of a resource.
@@ -17,6 +18,16 @@ fn controller_of(resource: &str) -> Option<Controller> {
         "pods" => Some(Controller::Pod),
         "deployments.apps" => Some(Controller::Deployment),
         "replicasets.apps" | "replicationcontrollers" => Some(Controller::ReplicaSet),
+        "statefulsets.apps" => Some(Controller::StatefulSet),
+        "daemonsets.apps" => Some(Controller::DaemonSet),
+        "jobs.batch" => Some(Controller::Job),
+        "cronjobs.batch" => Some(Controller::CronJob),
+        "services" => Some(Controller::Service),
+        "ingresses.networking.k8s.io" => Some(Controller::Ingress),
+        "persistentvolumeclaims" => Some(Controller::Claim),
+        "persistentvolumes" => Some(Controller::Volume),
+        "poddisruptionbudgets.policy" => Some(Controller::Budget),
+        "horizontalpodautoscalers.autoscaling" => Some(Controller::Autoscaler),
         crate::crd::CRD_RESOURCE => Some(Controller::Definition),
         _ => None,
     }
@@ -57,6 +68,15 @@ pub(super) fn enqueue(core: &Core, id: &ObjectId, value: &Value, queue: &mut BTr
     if resource == "configmaps" && id.name.as_ref() == fault::RULES && id.namespace.as_ref() == "kube-system" {
         all_of(core, "pods", None, queue);
     }
+    match resource {
+        "pods" => enqueue_for_pod(core, id, value, queue),
+        "endpoints" | "endpointslices.discovery.k8s.io" => {}
+        // A claim that goes lets its volume go, and a class that comes lets claims be bound.
+        "persistentvolumeclaims" => all_of(core, "persistentvolumes", None, queue),
+        "persistentvolumes" | "storageclasses.storage.k8s.io" => all_of(core, "persistentvolumeclaims", None, queue),
+        "nodes" => all_of(core, "daemonsets.apps", None, queue),
+        _ => {}
+    }
     if resource == "nodes" {
         for pod in
             core.store.list(&ResourceKey::from("pods"), None, None).map(|listing| listing.items).unwrap_or_default()
@@ -64,6 +84,35 @@ pub(super) fn enqueue(core: &Core, id: &ObjectId, value: &Value, queue: &mut BTr
             if json::text(&pod.value, "/spec/nodeName").is_empty() {
                 queue.insert((Controller::Pod, ObjectId::of(&ResourceKey::from("pods"), &pod.value)));
             }
+        }
+    }
+}
+
+/// Services, budgets and claims that a pod concerns.
+fn enqueue_for_pod(core: &Core, id: &ObjectId, pod: &Value, queue: &mut BTreeSet<Work>) {
+    let in_namespace = |resource: &str| {
+        let key = ResourceKey::from(resource);
+        core.store.list(&key, Some(&id.namespace), None).map(|listing| listing.items).unwrap_or_default()
+    };
+    for service in in_namespace("services") {
+        if LabelSelector::of_map(service.value.pointer("/spec/selector")).matches(pod) {
+            queue.insert((Controller::Service, ObjectId::of(&"services".into(), &service.value)));
+        }
+    }
+    for budget in in_namespace("poddisruptionbudgets.policy") {
+        if LabelSelector::of_spec(budget.value.pointer("/spec/selector")).matches(pod) {
+            queue.insert((Controller::Budget, ObjectId::of(&"poddisruptionbudgets.policy".into(), &budget.value)));
+        }
+    }
+    for volume in json::list(pod, "/spec/volumes") {
+        let claim = json::text(volume, "/persistentVolumeClaim/claimName");
+        if !claim.is_empty() {
+            let claim = ObjectId {
+                resource: "persistentvolumeclaims".into(),
+                namespace: id.namespace.clone(),
+                name: claim.into(),
+            };
+            queue.insert((Controller::Claim, claim));
         }
     }
 }

@@ -1,0 +1,238 @@
+//! Services: their Endpoints and EndpointSlices, and addresses from outside; Ingresses: their addresses.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::context::{Context, fnv};
+use super::pod_set::is_ready;
+use crate::json;
+use crate::operations::DeleteOptions;
+use crate::random::safe_encoded;
+use crate::selector::LabelSelector;
+use crate::store::{ObjectId, Stored};
+
+const BY: &str = "endpoints-controller";
+const SLICES_BY: &str = "endpointslice-controller.k8s.io";
+/// The address of the simulated ingress controller.
+const INGRESS_ADDRESS: &str = "172.18.255.200";
+
+/// Looks at one Service.
+pub(super) fn reconcile_service(context: &mut Context<'_>, id: &ObjectId) {
+    let Some(stored) = context.get("services", &id.namespace, &id.name) else {
+        // Its Endpoints go by name, its slices by owner.
+        let endpoints =
+            ObjectId { resource: "endpoints".into(), namespace: Arc::clone(&id.namespace), name: Arc::clone(&id.name) };
+        context.delete(BY, &endpoints, &DeleteOptions::background());
+        return;
+    };
+    let service = stored.value.as_ref();
+    if json::is_terminating(service) {
+        return;
+    }
+    give_address(context, service);
+    let has_selector = json::object(service, "/spec/selector").is_some_and(|selector| !selector.is_empty());
+    if !has_selector || json::text(service, "/spec/type") == "ExternalName" {
+        return;
+    }
+    let selector = LabelSelector::of_map(service.pointer("/spec/selector"));
+    let pods: Vec<Arc<Stored>> = context
+        .list("pods", Some(&id.namespace))
+        .into_iter()
+        .filter(|pod| {
+            selector.matches(&pod.value)
+                && !json::text(&pod.value, "/status/podIP").is_empty()
+                && !super::schedule::is_finished(&pod.value)
+        })
+        .collect();
+    write_endpoints(context, service, &pods);
+    write_slice(context, service, &pods);
+}
+
+/// A LoadBalancer gets an address that depends on nothing but its uid.
+fn give_address(context: &Context<'_>, service: &Value) {
+    let is_balancer = json::text(service, "/spec/type") == "LoadBalancer";
+    let has_address = !json::list(service, "/status/loadBalancer/ingress").is_empty();
+    if is_balancer == has_address {
+        return;
+    }
+    let mut next = service.clone();
+    if is_balancer {
+        let wanted = json::text(service, "/spec/loadBalancerIP");
+        let hash = fnv(&[json::uid(service)]);
+        let address = if wanted.is_empty() {
+            format!("172.19.{}.{}", (hash >> 8) % 256, hash % 254 + 1)
+        } else {
+            wanted.to_string()
+        };
+        json::set(&mut next, &["status", "loadBalancer"], json!({"ingress": [{"ip": address, "ipMode": "VIP"}]}));
+        context.event("service-controller", service, "Normal", "EnsuredLoadBalancer", "Ensured load balancer");
+    } else {
+        json::set(&mut next, &["status", "loadBalancer"], json!({}));
+    }
+    context.update_status("service-controller", "services", next);
+}
+
+/// The number behind a service port on a pod.
+fn target_port(port: &Value, pod: &Value) -> Option<i64> {
+    match port.get("targetPort") {
+        Some(Value::String(name)) => json::list(pod, "/spec/containers")
+            .iter()
+            .flat_map(|container| json::list(container, "/ports"))
+            .find(|held| json::text(held, "/name") == name.as_str())
+            .and_then(|held| json::integer(held, "/containerPort")),
+        Some(Value::Number(number)) => number.as_i64(),
+        _ => json::integer(port, "/port"),
+    }
+}
+
+/// The ports of the service as they are on its pods (named ports follow the first pod that has them).
+fn ports_of(service: &Value, pods: &[Arc<Stored>]) -> Vec<Value> {
+    json::list(service, "/spec/ports")
+        .iter()
+        .filter_map(|port| {
+            let number = match pods.iter().find_map(|pod| target_port(port, &pod.value)) {
+                Some(number) => number,
+                None => target_port(port, &Value::Null)?,
+            };
+            let mut entry = json!({"port": number, "protocol": json::text(port, "/protocol")});
+            let name = json::text(port, "/name");
+            if !name.is_empty() {
+                entry["name"] = json!(name);
+            }
+            if let Some(protocol) = port.get("appProtocol") {
+                entry["appProtocol"] = protocol.clone();
+            }
+            Some(entry)
+        })
+        .collect()
+}
+
+fn target_ref(pod: &Value) -> Value {
+    json!({"kind": "Pod", "namespace": json::namespace(pod), "name": json::name(pod), "uid": json::uid(pod)})
+}
+
+fn write_endpoints(context: &Context<'_>, service: &Value, pods: &[Arc<Stored>]) {
+    let publishes_all = json::flag(service, "/spec/publishNotReadyAddresses");
+    let (mut ready, mut unready) = (Vec::new(), Vec::new());
+    for pod in pods.iter().map(|pod| &pod.value).filter(|pod| !json::is_terminating(pod)) {
+        let address = json!({"ip": json::text(pod, "/status/podIP"), "nodeName": json::text(pod, "/spec/nodeName"),
+            "targetRef": target_ref(pod)});
+        if publishes_all || is_ready(pod) { ready.push(address) } else { unready.push(address) }
+    }
+    let mut subset = json!({"ports": ports_of(service, pods)});
+    if !ready.is_empty() {
+        subset["addresses"] = json!(ready);
+    }
+    if !unready.is_empty() {
+        subset["notReadyAddresses"] = json!(unready);
+    }
+    let empty = ready.is_empty() && unready.is_empty();
+    let subsets = if empty { Vec::new() } else { vec![subset] };
+    let (namespace, name) = (json::namespace(service), json::name(service));
+    let mut labels = service.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+    json::set(&mut labels, &["endpoints.kubernetes.io/managed-by"], "endpoint-controller");
+    match context.get("endpoints", namespace, name) {
+        None => {
+            let mut value = json!({"metadata": {"name": name, "namespace": namespace, "labels": labels,
+                "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": context.stamp()}}});
+            if !subsets.is_empty() {
+                value["subsets"] = json!(subsets);
+            }
+            // The namespace may be going away.
+            let _ = context.create(BY, "endpoints", value);
+        }
+        Some(held) if json::list(&held.value, "/subsets") != subsets.as_slice() => {
+            let mut next = Value::clone(&held.value);
+            if subsets.is_empty() {
+                json::take(&mut next, &["subsets"]);
+            } else {
+                json::set(&mut next, &["subsets"], subsets);
+            }
+            context.update(BY, "endpoints", next);
+        }
+        Some(_) => {}
+    }
+}
+
+fn write_slice(context: &Context<'_>, service: &Value, pods: &[Arc<Stored>]) {
+    let publishes_all = json::flag(service, "/spec/publishNotReadyAddresses");
+    let nodes = context.list("nodes", None);
+    let zone = |node: &str| {
+        nodes
+            .iter()
+            .find(|held| json::name(&held.value) == node)
+            .and_then(|held| json::label(&held.value, "topology.kubernetes.io/zone"))
+            .map(str::to_string)
+    };
+    let endpoints: Vec<Value> = pods
+        .iter()
+        .map(|pod| {
+            let pod = &pod.value;
+            let terminating = json::is_terminating(pod);
+            let serving = is_ready(pod);
+            let node = json::text(pod, "/spec/nodeName");
+            let mut endpoint = json!({
+                "addresses": [json::text(pod, "/status/podIP")],
+                "conditions": {"ready": publishes_all || (serving && !terminating), "serving": serving, "terminating": terminating},
+                "nodeName": node, "targetRef": target_ref(pod),
+            });
+            if let Some(zone) = zone(node) {
+                endpoint["zone"] = json!(zone);
+            }
+            endpoint
+        })
+        .collect();
+    let ports: Vec<Value> = ports_of(service, pods)
+        .into_iter()
+        .map(|mut port| {
+            json::default(json::as_map(&mut port), "name", "");
+            port
+        })
+        .collect();
+    let uid = json::uid(service);
+    let held = context
+        .owned(uid, "endpointslices.discovery.k8s.io")
+        .into_iter()
+        .find(|slice| json::label(&slice.value, "endpointslice.kubernetes.io/managed-by") == Some(SLICES_BY));
+    match held {
+        None => {
+            let (namespace, name) = (json::namespace(service), json::name(service));
+            let suffix: String = safe_encoded(&(fnv(&[uid]) as u32).to_string()).chars().take(5).collect();
+            let mut labels = service.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+            json::set(&mut labels, &["kubernetes.io/service-name"], name);
+            json::set(&mut labels, &["endpointslice.kubernetes.io/managed-by"], SLICES_BY);
+            let owner = json!({"apiVersion": "v1", "kind": "Service", "name": name, "uid": uid, "controller": true, "blockOwnerDeletion": true});
+            let slice = json!({
+                "metadata": {"name": format!("{name}-{suffix}"), "generateName": format!("{name}-"), "namespace": namespace,
+                    "labels": labels, "ownerReferences": [owner]},
+                "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
+            });
+            // The namespace may be going away.
+            let _ = context.create(SLICES_BY, "endpointslices.discovery.k8s.io", slice);
+        }
+        Some(held) => {
+            let same = json::list(&held.value, "/endpoints") == endpoints.as_slice()
+                && json::list(&held.value, "/ports") == ports.as_slice();
+            if !same {
+                let mut next = Value::clone(&held.value);
+                json::set(&mut next, &["endpoints"], endpoints);
+                json::set(&mut next, &["ports"], ports);
+                context.update(SLICES_BY, "endpointslices.discovery.k8s.io", next);
+            }
+        }
+    }
+}
+
+/// Looks at one Ingress: the simulated ingress controller takes every class.
+pub(super) fn reconcile_ingress(context: &mut Context<'_>, id: &ObjectId) {
+    let Some(stored) = context.get("ingresses.networking.k8s.io", &id.namespace, &id.name) else { return };
+    let ingress = stored.value.as_ref();
+    if json::is_terminating(ingress) || !json::list(ingress, "/status/loadBalancer/ingress").is_empty() {
+        return;
+    }
+    let mut next = ingress.clone();
+    json::set(&mut next, &["status", "loadBalancer"], json!({"ingress": [{"ip": INGRESS_ADDRESS}]}));
+    context.update_status("ingress-controller", "ingresses.networking.k8s.io", next);
+    context.event("ingress-controller", ingress, "Normal", "Sync", "Scheduled for sync");
+}
