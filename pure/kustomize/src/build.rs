@@ -32,7 +32,13 @@ pub(crate) struct Build<'a> {
 }
 
 /// Runs a build.
-pub(crate) fn run(tree: &dyn Tree, directory: &str, options: &Options, outside: &Outside<'_>, session: &Session) -> Result<Built> {
+pub(crate) fn run(
+    tree: &dyn Tree,
+    directory: &str,
+    options: &Options,
+    outside: &Outside<'_>,
+    session: &Session,
+) -> Result<Built> {
     let mut build =
         Build { arena: Arena::default(), schemas: Schemas::default(), options, outside, session, warnings: Vec::new() };
     let loader = Loader::at(tree, directory, options.load_restrictor == LoadRestrictor::RootOnly)?;
@@ -60,7 +66,8 @@ impl Build<'_> {
                 "Warning: Sorting order is set both in 'kustomization.yaml' ('sortOptions') and in a CLI flag ('--reorder'). Using the kustomization file over the CLI flag.".to_owned(),
             );
         }
-        order(self, &mut resources, target.kustomization.sort_options.as_ref(), self.options.reorder).map_err(|error| error.file(&file))?;
+        order(self, &mut resources, target.kustomization.sort_options.as_ref(), self.options.reorder)
+            .map_err(|error| error.file(&file))?;
         let metadata = &target.kustomization.build_metadata;
         let wants = |name: &str| metadata.iter().any(|entry| entry == name);
         if self.options.managed_by_label || wants("managedByLabel") {
@@ -74,7 +81,12 @@ impl Build<'_> {
         Ok(Built { objects, warnings: std::mem::take(&mut self.warnings) })
     }
 
-    fn remove_build_annotations(&mut self, resource: &Resource, keep_origin: bool, keep_transformations: bool) -> Result<()> {
+    fn remove_build_annotations(
+        &mut self,
+        resource: &Resource,
+        keep_origin: bool,
+        keep_transformations: bool,
+    ) -> Result<()> {
         let Some(root) = resource.root else { return Ok(()) };
         let mut annotations = self.arena.annotations(root);
         let had_any = !annotations.is_empty();
@@ -108,23 +120,29 @@ impl Build<'_> {
     /// The final JSON of a resource.
     fn object(&self, resource: &Resource) -> Result<Value> {
         let Some(root) = resource.root else { return Ok(Value::Null) };
-        self.json(resource).and_then(|value| {
-            if value.is_object() {
-                landfall_yaml::marshal(&value).map_err(|error| {
-                    BuildError::new(ErrorClass::UnprintableOutput, format!("{} cannot be written: {error}", self.current_id(root)))
-                })?;
-                Ok(value)
-            } else {
-                Err(BuildError::new(ErrorClass::UnprintableOutput, "the resource is not a mapping"))
-            }
-        })
-        .map_err(|error| resource.locate(error))
+        self.json(resource)
+            .and_then(|value| {
+                if value.is_object() {
+                    landfall_yaml::marshal(&value).map_err(|error| {
+                        BuildError::new(
+                            ErrorClass::UnprintableOutput,
+                            format!("{} cannot be written: {error}", self.current_id(root)),
+                        )
+                    })?;
+                    Ok(value)
+                } else {
+                    Err(BuildError::new(ErrorClass::UnprintableOutput, "the resource is not a mapping"))
+                }
+            })
+            .map_err(|error| resource.locate(error))
     }
 
     /// A resource as JSON; an error names the field that has no JSON form.
     pub(crate) fn json(&self, resource: &Resource) -> Result<Value> {
         let Some(root) = resource.root else { return Ok(Value::Null) };
-        self.arena.to_json(root).map_err(|problem| resource.locate(self.json_error(&problem, &self.current_id(root).to_string())))
+        self.arena
+            .to_json(root)
+            .map_err(|problem| resource.locate(self.json_error(&problem, &self.current_id(root).to_string())))
     }
 
     pub(crate) fn json_error(&self, problem: &JsonProblem, what: &str) -> Box<BuildError> {
@@ -138,12 +156,15 @@ impl Build<'_> {
         let custom = match openapi.get("path") {
             None => None,
             Some(path) => {
-                let file = target.loader.load(self.outside.remote, path).map_err(|error| error.field("openapi.path"))?;
+                let file =
+                    target.loader.load(self.outside.remote, path).map_err(|error| error.field("openapi.path"))?;
                 let document = self.value_of(&file, Resolver::Kubernetes, ErrorClass::BadOpenapi)?;
                 Some(Arc::new(crate::schema::CustomSchema::from_document(&document)))
             }
         };
-        self.schemas.choose(openapi.get("version").map(String::as_str), custom, is_root).map_err(|error| error.field("openapi"))
+        self.schemas
+            .choose(openapi.get("version").map(String::as_str), custom, is_root)
+            .map_err(|error| error.field("openapi"))
     }
 
     /// A whole file as one JSON value, through the session.
@@ -168,7 +189,11 @@ impl Build<'_> {
     }
 
     /// The documents of a resource file, parsed once per session.
-    pub(crate) fn parsed(&self, text: &str, identity: Option<&str>) -> std::result::Result<Arc<ParsedDocuments>, crate::node::read::ReadError> {
+    pub(crate) fn parsed(
+        &self,
+        text: &str,
+        identity: Option<&str>,
+    ) -> std::result::Result<Arc<ParsedDocuments>, crate::node::read::ReadError> {
         if let Some(parsed) = identity.and_then(|identity| self.session.documents(identity)) {
             return Ok(parsed);
         }

@@ -24,7 +24,10 @@ impl Build<'_> {
         let mut tables = FieldTables::default();
         for (at, path) in paths.iter().enumerate() {
             let field = format!("configurations[{at}]");
-            let file = target.loader.load(self.outside.remote, path).map_err(|error| error.field(field).file(&target.file()))?;
+            let file = target
+                .loader
+                .load(self.outside.remote, path)
+                .map_err(|error| error.field(field).file(&target.file()))?;
             let value = self.value_of(&file, Resolver::KubernetesStrict, ErrorClass::MalformedYaml)?;
             let mut read = decode(&value).map_err(|error| error.file(&file.path))?;
             read.sort();
@@ -38,7 +41,10 @@ impl Build<'_> {
         let mut tables = FieldTables::default();
         for (at, path) in target.kustomization.crds.iter().enumerate() {
             let field = format!("crds[{at}]");
-            let file = target.loader.load(self.outside.remote, path).map_err(|error| error.field(field).file(&target.file()))?;
+            let file = target
+                .loader
+                .load(self.outside.remote, path)
+                .map_err(|error| error.field(field).file(&target.file()))?;
             let definitions = self.value_of(&file, Resolver::Kubernetes, ErrorClass::MalformedYaml)?;
             tables = tables.merged(&of_definitions(&definitions)?)?;
         }
@@ -68,7 +74,11 @@ fn decode(value: &Value) -> Result<FieldTables> {
     }
     tables.name_reference = fields.list("nameReference", |value, path, strictness| {
         let mut fields = Fields::new(value, path, strictness)?;
-        let target = GvkPattern { group: fields.string("group")?, version: fields.string("version")?, kind: fields.string("kind")? };
+        let target = GvkPattern {
+            group: fields.string("group")?,
+            version: fields.string("version")?,
+            kind: fields.string("kind")?,
+        };
         let referrers = fields.list("fieldSpecs", FieldSpec::decode)?;
         fields.finish()?;
         Ok(NameReference { target, referrers })
@@ -86,7 +96,9 @@ fn of_definitions(definitions: &Value) -> Result<FieldTables> {
     let sorted: BTreeMap<&String, &Value> = map.iter().collect();
     for (name, definition) in sorted {
         let properties = definition.pointer("/Schema/properties").and_then(Value::as_object);
-        let is_object = properties.is_some_and(|properties| ["kind", "apiVersion", "metadata"].iter().all(|name| properties.contains_key(*name)));
+        let is_object = properties.is_some_and(|properties| {
+            ["kind", "apiVersion", "metadata"].iter().all(|name| properties.contains_key(*name))
+        });
         if !is_object {
             continue;
         }
@@ -99,11 +111,21 @@ fn of_definitions(definitions: &Value) -> Result<FieldTables> {
     Ok(tables)
 }
 
-fn walk(tables: &mut FieldTables, gvk: &GvkPattern, definitions: &Value, name: &str, path: &mut Vec<String>) -> Result<()> {
+fn walk(
+    tables: &mut FieldTables,
+    gvk: &GvkPattern,
+    definitions: &Value,
+    name: &str,
+    path: &mut Vec<String>,
+) -> Result<()> {
     if path.len() > REFERENCE_DEPTH_MAX {
         return Ok(());
     }
-    let Some(properties) = definitions.get(name).and_then(|definition| definition.pointer("/Schema/properties")).and_then(Value::as_object) else {
+    let Some(properties) = definitions
+        .get(name)
+        .and_then(|definition| definition.pointer("/Schema/properties"))
+        .and_then(Value::as_object)
+    else {
         return Ok(());
     };
     let sorted: BTreeMap<&String, &Value> = properties.iter().collect();
@@ -120,7 +142,9 @@ fn walk(tables: &mut FieldTables, gvk: &GvkPattern, definitions: &Value, name: &
         if text("x-kubernetes-identity").is_some() {
             merge_spec(&mut tables.name_prefix, &spec(path))?;
         }
-        if let (Some(version), Some(kind)) = (text("x-kubernetes-object-ref-api-version"), text("x-kubernetes-object-ref-kind")) {
+        if let (Some(version), Some(kind)) =
+            (text("x-kubernetes-object-ref-api-version"), text("x-kubernetes-object-ref-kind"))
+        {
             path.push(text("x-kubernetes-object-ref-name-key").unwrap_or("name").to_owned());
             let target = GvkPattern { group: String::new(), version: version.to_owned(), kind: kind.to_owned() };
             tables.merge_reference(&NameReference { target, referrers: vec![spec(path)] })?;

@@ -45,9 +45,12 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 fn wrong_type(path: &str, wanted: &str, found: &Value) -> Box<BuildError> {
-    let mut error = BuildError::new(ErrorClass::WrongType, format!("{wanted} is needed, but there is {}", type_name(found))).field(path);
+    let mut error =
+        BuildError::new(ErrorClass::WrongType, format!("{wanted} is needed, but there is {}", type_name(found)))
+            .field(path);
     if wanted == "a string" && matches!(found, Value::Bool(_) | Value::Number(_)) {
-        error = error.hint("write the value in quotes; yes, no, on, off, true, false and numbers are no strings without them");
+        error = error
+            .hint("write the value in quotes; yes, no, on, off, true, false and numbers are no strings without them");
     }
     error
 }
@@ -127,7 +130,8 @@ impl<'a> Fields<'a> {
         let Value::Object(map) = value else { return Err(wrong_type(&path, "a mapping", value)) };
         let mut texts = BTreeMap::new();
         for (key, value) in map {
-            let text = if value.is_null() { String::new() } else { text_of(value, &join(&path, key), self.strictness)? };
+            let text =
+                if value.is_null() { String::new() } else { text_of(value, &join(&path, key), self.strictness)? };
             texts.insert(key.clone(), text);
         }
         Ok(Some(texts))
@@ -167,7 +171,8 @@ impl<'a> Fields<'a> {
             return Ok(());
         }
         let Some((name, _)) = self.entries.first() else { return Ok(()) };
-        let mut error = BuildError::new(ErrorClass::UnknownField, format!("there is no field {name:?} here")).field(join(&self.path, name));
+        let mut error = BuildError::new(ErrorClass::UnknownField, format!("there is no field {name:?} here"))
+            .field(join(&self.path, name));
         if let Some(similar) = nearest(name, &self.known) {
             error = error.hint(format!("did you mean {similar:?}?"));
         } else {
@@ -190,7 +195,12 @@ fn text_of(value: &Value, path: &str, strictness: Strictness) -> Result<String> 
 const EDITS_MAX: usize = 2;
 
 fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
-    known.iter().map(|candidate| (edits(name, candidate), *candidate)).min().filter(|(edits, _)| *edits <= EDITS_MAX).map(|(_, candidate)| candidate)
+    known
+        .iter()
+        .map(|candidate| (edits(name, candidate), *candidate))
+        .min()
+        .filter(|(edits, _)| *edits <= EDITS_MAX)
+        .map(|(_, candidate)| candidate)
 }
 
 fn edits(left: &str, right: &str) -> usize {

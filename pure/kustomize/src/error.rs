@@ -130,7 +130,15 @@ pub struct BuildError {
 
 impl BuildError {
     pub(crate) fn new(class: ErrorClass, message: impl Into<String>) -> Box<Self> {
-        Box::new(Self { class, message: message.into(), file: None, line: None, field: None, hint: None, trail: Vec::new() })
+        Box::new(Self {
+            class,
+            message: message.into(),
+            file: None,
+            line: None,
+            field: None,
+            hint: None,
+            trail: Vec::new(),
+        })
     }
 
     pub(crate) fn file(mut self: Box<Self>, file: &str) -> Box<Self> {

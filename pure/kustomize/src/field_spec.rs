@@ -70,7 +70,8 @@ impl FieldTables {
             .get_or_init(|| {
                 let mut parsed = Self::parse(include_str!("../data/field_specs.txt"));
                 parsed.sort();
-                let merged = Self::default().merged(&parsed).expect("the built-in field specs do not contradict each other");
+                let merged =
+                    Self::default().merged(&parsed).expect("the built-in field specs do not contradict each other");
                 Arc::new(merged)
             })
             .clone()

@@ -57,8 +57,11 @@ impl Build<'_> {
                 None => json!(""),
                 Some(node) if self.arena.kind(node) == Kind::Scalar => json!(self.arena.value(node)),
                 Some(node) => self.arena.to_json(node).map_err(|problem| {
-                    BuildError::new(ErrorClass::UnprintableOutput, format!("the data to hash has no form in JSON: {}", problem.message))
-                        .field(format!("{field}.{}", problem.field))
+                    BuildError::new(
+                        ErrorClass::UnprintableOutput,
+                        format!("the data to hash has no form in JSON: {}", problem.message),
+                    )
+                    .field(format!("{field}.{}", problem.field))
                 })?,
             };
             if value.is_object() || !matches!(*field, "binaryData" | "stringData") {

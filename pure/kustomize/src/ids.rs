@@ -66,8 +66,11 @@ impl GvkPattern {
 
 impl fmt::Display for GvkPattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: Vec<&str> =
-            [&self.group, &self.version, &self.kind].into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&str> = [&self.group, &self.version, &self.kind]
+            .into_iter()
+            .map(String::as_str)
+            .filter(|part| !part.is_empty())
+            .collect();
         formatter.write_str(if parts.is_empty() { "any kind" } else { "" })?;
         formatter.write_str(&parts.join("/"))
     }
@@ -134,6 +137,11 @@ impl fmt::Display for ResId {
         if !self.namespace.is_empty() {
             write!(formatter, "{}/", self.namespace)?;
         }
-        write!(formatter, "{} ({})", if self.name.is_empty() { "without name" } else { &self.name }, self.gvk.api_version)
+        write!(
+            formatter,
+            "{} ({})",
+            if self.name.is_empty() { "without name" } else { &self.name },
+            self.gvk.api_version
+        )
     }
 }

@@ -12,7 +12,11 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// Collects the entries of a generator. Values are bytes: a file need not be text.
 ///
 /// Errors: a source that cannot be read or taken apart, a key that two sources give.
-pub(crate) fn collect(loader: &Loader<'_>, remote: &dyn Remote, args: &GeneratorArgs) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(crate) fn collect(
+    loader: &Loader<'_>,
+    remote: &dyn Remote,
+    args: &GeneratorArgs,
+) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut data = BTreeMap::new();
     let mut add = |key: String, value: Vec<u8>, field: &str| {
         if data.contains_key(&key) {
@@ -27,7 +31,8 @@ pub(crate) fn collect(loader: &Loader<'_>, remote: &dyn Remote, args: &Generator
         let field = format!("{}.envs[{at}]", args.field);
         let file = loader.load(remote, path).map_err(|error| error.field(field.as_str()))?;
         for (number, line) in scan_lines(&file.bytes).into_iter().enumerate() {
-            let pair = env_line(line, number == 0).map_err(|error| error.file(&file.path).line(Some(number + 1)).field(field.as_str()))?;
+            let pair = env_line(line, number == 0)
+                .map_err(|error| error.file(&file.path).line(Some(number + 1)).field(field.as_str()))?;
             if let Some((key, value)) = pair {
                 add(key, value, &field)?;
             }
@@ -36,9 +41,12 @@ pub(crate) fn collect(loader: &Loader<'_>, remote: &dyn Remote, args: &Generator
     for (at, literal) in args.literals.iter().enumerate() {
         let field = format!("{}.literals[{at}]", args.field);
         let (key, value) = literal.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
-            BuildError::new(ErrorClass::GeneratorSource, format!("the literal {literal:?} is not of the form key=value"))
-                .field(field.as_str())
-                .hint("write key=value; key= gives an empty value")
+            BuildError::new(
+                ErrorClass::GeneratorSource,
+                format!("the literal {literal:?} is not of the form key=value"),
+            )
+            .field(field.as_str())
+            .hint("write key=value; key= gives an empty value")
         })?;
         add(key.to_owned(), without_quotes(value).as_bytes().to_vec(), &field)?;
     }
@@ -62,7 +70,8 @@ fn scan_lines(bytes: &[u8]) -> Vec<&[u8]> {
 
 fn env_line(line: &[u8], is_first: bool) -> Result<Option<(String, Vec<u8>)>> {
     let invalid = || {
-        BuildError::new(ErrorClass::GeneratorSource, "the line is not valid UTF-8").hint("save the env file as UTF-8, or list it under files")
+        BuildError::new(ErrorClass::GeneratorSource, "the line is not valid UTF-8")
+            .hint("save the env file as UTF-8, or list it under files")
     };
     let line = std::str::from_utf8(line).map_err(|_| invalid())?.as_bytes();
     let line = if is_first { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
@@ -85,7 +94,8 @@ fn without_quotes(value: &str) -> &str {
 
 fn file_source(source: &str) -> Result<(&str, &str)> {
     let bad = |reason: String| {
-        Err(BuildError::new(ErrorClass::GeneratorSource, reason).hint("write path, or key=path to give the entry another key"))
+        Err(BuildError::new(ErrorClass::GeneratorSource, reason)
+            .hint("write path, or key=path to give the entry another key"))
     };
     match source.matches('=').count() {
         0 => Ok((base_name(source), source)),

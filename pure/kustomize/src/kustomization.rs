@@ -61,7 +61,8 @@ impl Kustomization {
     /// Errors: unknown fields, values of another type, an empty file, another kind or apiVersion.
     pub(crate) fn decode(value: &Value) -> Result<Self> {
         let mut fields = Fields::new(value, "", Strictness::Strict)?;
-        let mut made = Self { api_version: fields.string("apiVersion")?, kind: fields.string("kind")?, ..Self::default() };
+        let mut made =
+            Self { api_version: fields.string("apiVersion")?, kind: fields.string("kind")?, ..Self::default() };
         let uses = |fields: &Fields<'_>, name: &str| fields_has(value, name) && fields.path().is_empty();
         let mut deprecated = Vec::new();
         for (name, instead, how) in DEPRECATED {
@@ -156,7 +157,8 @@ impl Kustomization {
 }
 
 const EDIT_FIX: &str = "Run 'kustomize edit fix' to update your Kustomization automatically.";
-const EDIT_FIX_EXPERIMENTAL: &str = "[EXPERIMENTAL] Run 'kustomize edit fix' to update your Kustomization automatically.";
+const EDIT_FIX_EXPERIMENTAL: &str =
+    "[EXPERIMENTAL] Run 'kustomize edit fix' to update your Kustomization automatically.";
 
 const DEPRECATED: [(&str, &str, &str); 6] = [
     ("bases", "resources", EDIT_FIX),
@@ -168,7 +170,9 @@ const DEPRECATED: [(&str, &str, &str); 6] = [
 ];
 
 fn fields_has(value: &Value, name: &str) -> bool {
-    value.as_object().is_some_and(|map| map.iter().any(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_null()))
+    value
+        .as_object()
+        .is_some_and(|map| map.iter().any(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_null()))
 }
 
 /// Whether nothing is said besides apiVersion and kind. An empty list or mapping says something, to the reference.
@@ -178,7 +182,8 @@ fn is_empty(value: &Value) -> bool {
         if key.eq_ignore_ascii_case("apiVersion") || key.eq_ignore_ascii_case("kind") {
             return true;
         }
-        let moves = ["bases", "imageTags", "helmChartInflationGenerator"].iter().any(|name| key.eq_ignore_ascii_case(name));
+        let moves =
+            ["bases", "imageTags", "helmChartInflationGenerator"].iter().any(|name| key.eq_ignore_ascii_case(name));
         match value {
             Value::Null => true,
             Value::String(text) => text.is_empty(),
@@ -195,7 +200,8 @@ fn gvk_pattern(fields: &mut Fields<'_>) -> Result<GvkPattern> {
 impl FieldSpec {
     pub(crate) fn decode(value: &Value, path: &str, strictness: Strictness) -> Result<Self> {
         let mut fields = Fields::new(value, path, strictness)?;
-        let spec = Self { gvk: gvk_pattern(&mut fields)?, path: fields.string("path")?, create: fields.bool("create")? };
+        let spec =
+            Self { gvk: gvk_pattern(&mut fields)?, path: fields.string("path")?, create: fields.bool("create")? };
         fields.finish()?;
         Ok(spec)
     }
@@ -341,8 +347,11 @@ pub(crate) struct FieldOptions {
 impl FieldOptions {
     fn decode(value: &Value, path: &str, strictness: Strictness) -> Result<Self> {
         let mut fields = Fields::new(value, path, strictness)?;
-        let made =
-            Self { delimiter: fields.string("delimiter")?, index: fields.integer("index")?, create: fields.bool("create")? };
+        let made = Self {
+            delimiter: fields.string("delimiter")?,
+            index: fields.integer("index")?,
+            create: fields.bool("create")?,
+        };
         fields.string("encoding")?;
         fields.finish()?;
         Ok(made)

@@ -38,7 +38,9 @@ impl LabelSelector {
             match tokens.next() {
                 Token::End if requirements.is_empty() => return Ok(Self::default()),
                 Token::Not => {
-                    let Token::Word(key) = tokens.next() else { return Err(format!("a key is missing after ! in {text:?}")) };
+                    let Token::Word(key) = tokens.next() else {
+                        return Err(format!("a key is missing after ! in {text:?}"));
+                    };
                     requirements.push(Requirement { key, test: Test::Absent });
                     if tokens.ends(text)? {
                         break;
@@ -211,8 +213,9 @@ mod tests {
 
     #[test]
     fn requirements_are_all_needed() {
-        let labels: BTreeMap<Arc<str>, Arc<str>> =
-            [("app", "web"), ("tier", "front"), ("n", "5")].map(|(key, value)| (Arc::from(key), Arc::from(value))).into();
+        let labels: BTreeMap<Arc<str>, Arc<str>> = [("app", "web"), ("tier", "front"), ("n", "5")]
+            .map(|(key, value)| (Arc::from(key), Arc::from(value)))
+            .into();
         for (selector, fits) in [
             ("", true),
             ("app=web", true),

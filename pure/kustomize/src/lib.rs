@@ -24,6 +24,7 @@ mod label_selector;
 mod loader;
 mod merge;
 mod name_reference;
+mod native_charts;
 mod node;
 mod order;
 mod origin;
@@ -39,6 +40,7 @@ mod transformers;
 mod variables;
 
 pub use error::{BuildError, ErrorClass};
+pub use native_charts::{FetchChart, NativeCharts};
 pub use outside::{ChartRequest, ChartSource, Charts, NoRemotes, Outside, Remote, RemoteContent, RemoteRequest};
 pub use session::Session;
 

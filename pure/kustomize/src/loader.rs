@@ -71,8 +71,10 @@ fn shown(directory: &str) -> &str {
 fn resolve_error(error: ResolveError, path: &str) -> Box<BuildError> {
     match error {
         ResolveError::Tree(error) => BuildError::new(ErrorClass::Tree, error.to_string()),
-        ResolveError::Outside { .. } => BuildError::new(ErrorClass::OutsideRoot, format!("{path} leads out of the repository: {error}"))
-            .hint("keep everything that a kustomization needs in the repository"),
+        ResolveError::Outside { .. } => {
+            BuildError::new(ErrorClass::OutsideRoot, format!("{path} leads out of the repository: {error}"))
+                .hint("keep everything that a kustomization needs in the repository")
+        }
         ResolveError::Loop { .. } => BuildError::new(ErrorClass::MissingFile, error.to_string()),
     }
 }
@@ -81,17 +83,21 @@ impl<'a> Loader<'a> {
     /// The loader of the directory that a build was asked for.
     pub(crate) fn at(tree: &'a dyn Tree, directory: &str, is_restricted: bool) -> Result<Rc<Self>> {
         let tree = TreeRef::Given(tree);
-        let root = match landfall_tree::resolve(tree.tree(), directory).map_err(|error| resolve_error(error, directory))? {
-            Some((root, EntryKind::Directory)) => root,
-            Some(_) => {
-                return Err(BuildError::new(ErrorClass::WrongKind, format!("{directory} is a file, a directory is needed"))
+        let root =
+            match landfall_tree::resolve(tree.tree(), directory).map_err(|error| resolve_error(error, directory))? {
+                Some((root, EntryKind::Directory)) => root,
+                Some(_) => {
+                    return Err(BuildError::new(
+                        ErrorClass::WrongKind,
+                        format!("{directory} is a file, a directory is needed"),
+                    )
                     .hint("name the directory that holds the kustomization file"));
-            }
-            None => {
-                return Err(BuildError::new(ErrorClass::MissingFile, format!("there is no directory {directory}"))
-                    .hint("check the path; it is relative to the root of the repository"));
-            }
-        };
+                }
+                None => {
+                    return Err(BuildError::new(ErrorClass::MissingFile, format!("there is no directory {directory}"))
+                        .hint("check the path; it is relative to the root of the repository"));
+                }
+            };
         Ok(Rc::new(Self { tree, root, is_restricted, referrer: None, remote_url: None }))
     }
 
@@ -114,7 +120,9 @@ impl<'a> Loader<'a> {
             request.wants_file = true;
             return match remote.fetch(&request) {
                 Ok(RemoteContent::File(bytes)) => Ok(LoadedFile { bytes, path: path.to_owned(), identity: None }),
-                Ok(RemoteContent::Directory { .. }) => fail(ErrorClass::Remote, format!("{path} is a repository, a file is needed")),
+                Ok(RemoteContent::Directory { .. }) => {
+                    fail(ErrorClass::Remote, format!("{path} is a repository, a file is needed"))
+                }
                 Err(reason) => fail(ErrorClass::Remote, format!("cannot fetch {path}: {reason}")),
             };
         }
@@ -143,7 +151,9 @@ impl<'a> Loader<'a> {
                 let identity = tree.identity(&real).map_err(tree_error)?;
                 Ok(LoadedFile { bytes, path: real, identity })
             }
-            Some(_) => Err(BuildError::new(ErrorClass::MissingFile, format!("{path} is a directory, a file is needed"))),
+            Some(_) => {
+                Err(BuildError::new(ErrorClass::MissingFile, format!("{path} is a directory, a file is needed")))
+            }
         }
     }
 
@@ -161,9 +171,16 @@ impl<'a> Loader<'a> {
                 .hint("write the path relative to the kustomization"));
         }
         let wanted = self.path_of(path);
-        let root = match landfall_tree::resolve(self.tree.tree(), &wanted).map_err(|error| resolve_error(error, path))? {
+        let root = match landfall_tree::resolve(self.tree.tree(), &wanted)
+            .map_err(|error| resolve_error(error, path))?
+        {
             Some((root, EntryKind::Directory)) => root,
-            Some(_) => return fail(ErrorClass::WrongKind, format!("{path} is a file, a directory with a kustomization is needed")),
+            Some(_) => {
+                return fail(
+                    ErrorClass::WrongKind,
+                    format!("{path} is a file, a directory with a kustomization is needed"),
+                );
+            }
             None => {
                 return Err(BuildError::new(ErrorClass::MissingFile, format!("there is no file or directory {path}"))
                     .hint(format!("create {wanted}, or correct the path; it is relative to {}", shown(&self.root))));
@@ -206,16 +223,19 @@ impl<'a> Loader<'a> {
         match remote.fetch(&request) {
             Ok(RemoteContent::Directory { tree, path }) => {
                 let tree = TreeRef::Fetched(tree);
-                let root = match landfall_tree::resolve(tree.tree(), &path).map_err(|error| resolve_error(error, &path))? {
+                let root = match landfall_tree::resolve(tree.tree(), &path)
+                    .map_err(|error| resolve_error(error, &path))?
+                {
                     Some((root, EntryKind::Directory)) => root,
                     _ => return fail(ErrorClass::MissingFile, format!("{} has no directory {path:?}", request.url)),
                 };
                 let remote_url = Some(request.url);
                 Ok(Rc::new(Self { tree, root, is_restricted: true, referrer: Some(self.clone()), remote_url }))
             }
-            Ok(RemoteContent::File(_)) => {
-                fail(ErrorClass::Remote, format!("{} is a file, a directory with a kustomization is needed", request.url))
-            }
+            Ok(RemoteContent::File(_)) => fail(
+                ErrorClass::Remote,
+                format!("{} is a file, a directory with a kustomization is needed", request.url),
+            ),
             Err(reason) => fail(ErrorClass::Remote, format!("cannot fetch {}: {reason}", request.url)),
         }
     }
@@ -223,7 +243,8 @@ impl<'a> Loader<'a> {
 
 /// Whether a text is an http or https URL.
 pub(crate) fn is_http(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
+    text.split_once(':')
+        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
 }
 
 /// Takes a remote text apart. `repository` stays `None` if the text is no remote at all.
@@ -311,7 +332,11 @@ fn split_host(location: &str) -> Option<(String, String)> {
         None => (rest, ""),
     };
     if is_github {
-        let host = if scheme == "ssh://" || !user.is_empty() { format!("{user}github.com:") } else { "https://github.com/".to_owned() };
+        let host = if scheme == "ssh://" || !user.is_empty() {
+            format!("{user}github.com:")
+        } else {
+            "https://github.com/".to_owned()
+        };
         return Some((host, path.to_owned()));
     }
     (!host.is_empty()).then(|| (format!("{scheme}{user}{host}"), path.to_owned()))

@@ -74,13 +74,22 @@ impl Merge<'_, '_> {
         node.is_none_or(|node| self.build.arena.is_null(node))
     }
 
-    fn schema_of(&mut self, known: Option<SchemaRef>, target: Option<NodeId>, patch: Option<NodeId>) -> Option<SchemaRef> {
+    fn schema_of(
+        &mut self,
+        known: Option<SchemaRef>,
+        target: Option<NodeId>,
+        patch: Option<NodeId>,
+    ) -> Option<SchemaRef> {
         if known.is_some() {
             return known;
         }
-        for node in [target, patch].into_iter().flatten().filter(|node| !self.build.arena.is_null(*node)).collect::<Vec<_>>() {
+        for node in
+            [target, patch].into_iter().flatten().filter(|node| !self.build.arena.is_null(*node)).collect::<Vec<_>>()
+        {
             let arena = &self.build.arena;
-            let text = |name: &str| arena.field(node, name).filter(|id| !arena.is_null_or_empty(*id)).map(|id| arena.value(id).to_owned());
+            let text = |name: &str| {
+                arena.field(node, name).filter(|id| !arena.is_null_or_empty(*id)).map(|id| arena.value(id).to_owned())
+            };
             if let (Some(api_version), Some(kind)) = (text("apiVersion"), text("kind"))
                 && let Some(schema) = self.build.schemas.of_kind(&api_version, &kind)
             {
@@ -90,12 +99,21 @@ impl Merge<'_, '_> {
         None
     }
 
-    fn walk(&mut self, target: Option<NodeId>, patch: Option<NodeId>, schema: Option<SchemaRef>) -> Access<Option<Merged>> {
+    fn walk(
+        &mut self,
+        target: Option<NodeId>,
+        patch: Option<NodeId>,
+        schema: Option<SchemaRef>,
+    ) -> Access<Option<Merged>> {
         if self.path.len() > DEPTH_MAX {
             return Err(AccessError::Path("the patch is nested too deeply".to_owned()));
         }
         let schema = self.schema_of(schema, target, patch);
-        let kind = [target, patch].into_iter().flatten().find(|node| !self.build.arena.is_null(*node)).map(|node| self.build.arena.kind(node));
+        let kind = [target, patch]
+            .into_iter()
+            .flatten()
+            .find(|node| !self.build.arena.is_null(*node))
+            .map(|node| self.build.arena.kind(node));
         for node in [target, patch].into_iter().flatten() {
             if let Some(kind) = kind {
                 self.build.arena.need(node, kind)?;
@@ -152,7 +170,12 @@ impl Merge<'_, '_> {
         })
     }
 
-    fn walk_map(&mut self, target: Option<NodeId>, patch: Option<NodeId>, schema: Option<&SchemaRef>) -> Access<Option<Merged>> {
+    fn walk_map(
+        &mut self,
+        target: Option<NodeId>,
+        patch: Option<NodeId>,
+        schema: Option<&SchemaRef>,
+    ) -> Access<Option<Merged>> {
         let Some(visited) = self.visit_map(target, patch)? else { return Ok(None) };
         let target = visited.node;
         if self.build.arena.kind(target) == Kind::Scalar {
@@ -201,7 +224,9 @@ impl Merge<'_, '_> {
             "delete" => Ok(Directive::Delete),
             "replace" => Ok(Directive::Replace),
             "merge" => Ok(Directive::Merge),
-            other => Err(AccessError::Path(format!("{DIRECTIVE_KEY}: {other} is no directive; write delete, replace or merge"))),
+            other => Err(AccessError::Path(format!(
+                "{DIRECTIVE_KEY}: {other} is no directive; write delete, replace or merge"
+            ))),
         };
         match arena.kind(patch) {
             Kind::Mapping => {
@@ -211,8 +236,15 @@ impl Merge<'_, '_> {
                 Ok(directive)
             }
             Kind::Sequence => {
-                let element = arena.get(patch).content.iter().copied().find(|element| arena.field(*element, DIRECTIVE_KEY).is_some());
-                let Some(element) = element.filter(|element| arena.get(*element).content.len() <= 2) else { return Ok(Directive::Merge) };
+                let element = arena
+                    .get(patch)
+                    .content
+                    .iter()
+                    .copied()
+                    .find(|element| arena.field(*element, DIRECTIVE_KEY).is_some());
+                let Some(element) = element.filter(|element| arena.get(*element).content.len() <= 2) else {
+                    return Ok(Directive::Merge);
+                };
                 let Some(value) = arena.field(element, DIRECTIVE_KEY) else { return Ok(Directive::Merge) };
                 let text = arena.value(value).to_owned();
                 let directive = parse(&text)?;
@@ -389,7 +421,12 @@ fn valid_keys(all_values: &[Vec<String>], values: &[String], keys: &[String]) ->
         return (keys.to_vec(), values.to_vec());
     }
     let valid_keys = keys.iter().enumerate().filter(|(at, _)| is_valid(*at)).map(|(_, key)| key.clone()).collect();
-    let valid_values = values.iter().enumerate().filter(|(at, value)| !value.is_empty() || is_valid(*at)).map(|(_, value)| value.clone()).collect();
+    let valid_values = values
+        .iter()
+        .enumerate()
+        .filter(|(at, value)| !value.is_empty() || is_valid(*at))
+        .map(|(_, value)| value.clone())
+        .collect();
     (valid_keys, valid_values)
 }
 

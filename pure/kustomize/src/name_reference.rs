@@ -127,16 +127,21 @@ impl Build<'_> {
 
     fn subject_namespaces(&self, referrer: &Candidate) -> Result<Vec<String>> {
         let mut namespaces = Vec::new();
-        let Some(subjects) = self.arena.field(referrer.root, "subjects").filter(|subjects| self.arena.kind(*subjects) == Kind::Sequence) else {
+        let Some(subjects) =
+            self.arena.field(referrer.root, "subjects").filter(|subjects| self.arena.kind(*subjects) == Kind::Sequence)
+        else {
             return Ok(namespaces);
         };
         for subject in &self.arena.get(subjects).content {
             let is_account = self.arena.text_field(*subject, "kind") == Some("ServiceAccount");
             let Some(namespace) = self.arena.field(*subject, "namespace").filter(|_| is_account) else { continue };
             if self.arena.is_null(namespace) || !self.arena.is_string(namespace) {
-                return Err(BuildError::new(ErrorClass::BadResource, format!("a subject of {} has a blank namespace", referrer.current))
-                    .field("subjects.namespace")
-                    .hint("write the namespace of the service account, or leave the field out"));
+                return Err(BuildError::new(
+                    ErrorClass::BadResource,
+                    format!("a subject of {} has a blank namespace", referrer.current),
+                )
+                .field("subjects.namespace")
+                .hint("write the namespace of the service account, or leave the field out"));
             }
             namespaces.push(self.arena.value(namespace).to_owned());
         }
@@ -171,12 +176,18 @@ impl Build<'_> {
         if let Some(found) = ambiguous {
             let places: Vec<String> = found
                 .iter()
-                .map(|at| format!("{} from {}", candidates[*at].current, place_of(&resources[candidates[*at].at].source)))
+                .map(|at| {
+                    format!("{} from {}", candidates[*at].current, place_of(&resources[candidates[*at].at].source))
+                })
                 .collect();
             return Err(locate(
                 BuildError::new(
                     ErrorClass::AmbiguousMatch,
-                    format!("{} refers to a name that several resources have or had: {}", referrer.current, places.join("; ")),
+                    format!(
+                        "{} refers to a name that several resources have or had: {}",
+                        referrer.current,
+                        places.join("; ")
+                    ),
                 )
                 .hint("give them different names, or put referrer and target into one namespace"),
             ));
@@ -184,7 +195,9 @@ impl Build<'_> {
         result.map_err(|error| locate(shape_error(&error)))?;
         for at in referred {
             let note = referrer.current.noted();
-            self.arena.append_to_list_annotation(candidates[at].root, REFERRED_BY, &note).map_err(|error| shape_error(&error))?;
+            self.arena
+                .append_to_list_annotation(candidates[at].root, REFERRED_BY, &note)
+                .map_err(|error| shape_error(&error))?;
         }
         Ok(())
     }
@@ -215,7 +228,11 @@ impl Fixer<'_> {
                     match arena.kind(element) {
                         Kind::Scalar => self.set_scalar(arena, element)?,
                         Kind::Mapping => self.set_mapping(arena, element)?,
-                        Kind::Sequence => return Err(AccessError::Path("a list of names must hold names or mappings".to_owned()).into()),
+                        Kind::Sequence => {
+                            return Err(
+                                AccessError::Path("a list of names must hold names or mappings".to_owned()).into()
+                            );
+                        }
                     }
                 }
                 Ok(())
@@ -299,7 +316,9 @@ impl Fixer<'_> {
         if !referrer.gvk.is_cluster_scoped {
             found.retain(|at| {
                 let current = &self.candidates[*at].current;
-                current.gvk.is_cluster_scoped || &*current.gvk.kind == "ServiceAccount" || referrer.same_namespace(current)
+                current.gvk.is_cluster_scoped
+                    || &*current.gvk.kind == "ServiceAccount"
+                    || referrer.same_namespace(current)
             });
         }
         if let [one] = found.as_slice() {

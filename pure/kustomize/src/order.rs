@@ -11,7 +11,12 @@ use crate::kustomization::{LegacyOrder, SortOptions};
 use crate::resource::Resource;
 
 /// Sorts as `sortOptions` says, else as the caller does.
-pub(crate) fn order(build: &Build<'_>, resources: &mut Vec<Resource>, options: Option<&SortOptions>, reorder: Reorder) -> Result<()> {
+pub(crate) fn order(
+    build: &Build<'_>,
+    resources: &mut Vec<Resource>,
+    options: Option<&SortOptions>,
+    reorder: Reorder,
+) -> Result<()> {
     let bad = |message: &str, hint: &str| {
         Err(BuildError::new(ErrorClass::BadSortOptions, message).field("sortOptions").hint(hint))
     };
@@ -25,15 +30,20 @@ pub(crate) fn order(build: &Build<'_>, resources: &mut Vec<Resource>, options: O
             ("legacy", None) => built_in(),
             ("fifo", None) => return Ok(()),
             ("fifo", Some(_)) => {
-                return bad("legacySortOptions is set, but the order is fifo", "write order: legacy, or leave legacySortOptions out");
+                return bad(
+                    "legacySortOptions is set, but the order is fifo",
+                    "write order: legacy, or leave legacySortOptions out",
+                );
             }
             _ => return bad(&format!("order is {:?}", options.order), "write order: fifo or order: legacy"),
         },
         (None, Reorder::None) => return Ok(()),
         (None, Reorder::Legacy | Reorder::Unspecified) => built_in(),
     };
-    let mut keyed: Vec<(ResId, Resource)> =
-        resources.drain(..).filter_map(|resource| resource.root.map(|root| (build.current_id(root), resource))).collect();
+    let mut keyed: Vec<(ResId, Resource)> = resources
+        .drain(..)
+        .filter_map(|resource| resource.root.map(|root| (build.current_id(root), resource)))
+        .collect();
     keyed.sort_by(|left, right| compare(&left.0, &right.0, &legacy));
     resources.extend(keyed.into_iter().map(|(_, resource)| resource));
     build.check_conflicts(resources)
@@ -54,7 +64,8 @@ fn or<'t>(text: &'t str, absent: &'t str) -> &'t str {
 }
 
 fn compare(left: &ResId, right: &ResId, order: &LegacyOrder) -> Ordering {
-    let gvk = |id: &ResId| format!("{}_{}_{}", or(id.gvk.group(), "~G"), or(id.gvk.version(), "~V"), or(&id.gvk.kind, "~K"));
+    let gvk =
+        |id: &ResId| format!("{}_{}_{}", or(id.gvk.group(), "~G"), or(id.gvk.version(), "~V"), or(&id.gvk.kind, "~K"));
     if left.gvk.same(&right.gvk) {
         let whole = |id: &ResId| {
             format!(

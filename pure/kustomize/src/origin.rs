@@ -52,7 +52,11 @@ impl Origin {
             repository: self.repository.clone(),
             reference: self.reference.clone(),
             configured_in: join_path(&self.path, file_name),
-            configured_by: Some(ConfiguredBy { api_version: "builtin".to_owned(), kind: kind.to_owned(), ..ConfiguredBy::default() }),
+            configured_by: Some(ConfiguredBy {
+                api_version: "builtin".to_owned(),
+                kind: kind.to_owned(),
+                ..ConfiguredBy::default()
+            }),
         }
     }
 
@@ -69,7 +73,9 @@ impl Origin {
         field("", "configuredIn", &self.configured_in);
         if let Some(by) = &self.configured_by {
             let mut inner = String::new();
-            for (name, value) in [("apiVersion", &by.api_version), ("kind", &by.kind), ("name", &by.name), ("namespace", &by.namespace)] {
+            for (name, value) in
+                [("apiVersion", &by.api_version), ("kind", &by.kind), ("name", &by.name), ("namespace", &by.namespace)]
+            {
                 if !value.is_empty() {
                     let _ = writeln!(inner, "  {name}: {}", yaml_text(value));
                 }
@@ -86,12 +92,22 @@ impl Origin {
     pub(crate) fn parse(text: &str) -> Self {
         let value = landfall_yaml::read_one(text.as_bytes(), landfall_yaml::Resolver::Kustomize).unwrap_or_default();
         let field = |name: &str| value.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-        Self { path: field("path"), repository: field("repo"), reference: field("ref"), configured_in: field("configuredIn"), configured_by: None }
+        Self {
+            path: field("path"),
+            repository: field("repo"),
+            reference: field("ref"),
+            configured_in: field("configuredIn"),
+            configured_by: None,
+        }
     }
 }
 
 fn yaml_text(value: &str) -> String {
-    let style = if resolve(value) != Resolved::Text || is_base_60(value) || is_old_bool(value) { Style::Double } else { plain_or_quoted(value) };
+    let style = if resolve(value) != Resolved::Text || is_base_60(value) || is_old_bool(value) {
+        Style::Double
+    } else {
+        plain_or_quoted(value)
+    };
     let mut arena = Arena::default();
     let id = arena.scalar(value, Tag::Str, style);
     crate::node::emit::scalar_text(&arena, id)
@@ -117,7 +133,9 @@ impl Build<'_> {
     pub(crate) fn note_origin(&mut self, resources: &[Resource], origin: &Origin) -> Result<()> {
         for root in resources.iter().filter_map(|resource| resource.root) {
             if self.arena.annotation(root, ORIGIN).is_none() {
-                self.arena.set_annotation_rewriting(root, ORIGIN, &origin.text()).map_err(|error| shape_error(&error))?;
+                self.arena
+                    .set_annotation_rewriting(root, ORIGIN, &origin.text())
+                    .map_err(|error| shape_error(&error))?;
             }
         }
         Ok(())
@@ -125,12 +143,20 @@ impl Build<'_> {
 
     /// Notes a transformer on every resource.
     pub(crate) fn note_transformation(&mut self, resources: &[Resource], origin: &Origin) -> Result<()> {
-        for root in resources.iter().filter(|resource| !resource.is_gone(&self.arena)).filter_map(|resource| resource.root).collect::<Vec<_>>() {
+        for root in resources
+            .iter()
+            .filter(|resource| !resource.is_gone(&self.arena))
+            .filter_map(|resource| resource.root)
+            .collect::<Vec<_>>()
+        {
             if self.arena.annotation(root, ORIGIN).is_none() {
-                self.arena.set_annotation_rewriting(root, ORIGIN, &origin.text()).map_err(|error| shape_error(&error))?;
+                self.arena
+                    .set_annotation_rewriting(root, ORIGIN, &origin.text())
+                    .map_err(|error| shape_error(&error))?;
                 continue;
             }
-            let mut text = self.arena.annotation(root, TRANSFORMATIONS).map(|text| text.to_string()).unwrap_or_default();
+            let mut text =
+                self.arena.annotation(root, TRANSFORMATIONS).map(|text| text.to_string()).unwrap_or_default();
             for (at, line) in origin.text().lines().enumerate() {
                 text.push_str(if at == 0 { "- " } else { "  " });
                 text.push_str(line);

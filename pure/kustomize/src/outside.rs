@@ -64,7 +64,9 @@ impl fmt::Debug for RemoteContent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(bytes) => formatter.debug_tuple("File").field(&bytes.len()).finish(),
-            Self::Directory { path, .. } => formatter.debug_struct("Directory").field("path", path).finish_non_exhaustive(),
+            Self::Directory { path, .. } => {
+                formatter.debug_struct("Directory").field("path", path).finish_non_exhaustive()
+            }
         }
     }
 }

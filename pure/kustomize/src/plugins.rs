@@ -33,7 +33,8 @@ use crate::transformers::strategic_patch::StrategicPatches;
 use crate::transformers::value_add::{ValueAdd, ValueTarget};
 use crate::transformers::{PlannedTransformer, Transformer};
 
-const GENERATORS: [&str; 4] = ["ConfigMapGenerator", "SecretGenerator", "HelmChartInflationGenerator", "IAMPolicyGenerator"];
+const GENERATORS: [&str; 4] =
+    ["ConfigMapGenerator", "SecretGenerator", "HelmChartInflationGenerator", "IAMPolicyGenerator"];
 
 const TRANSFORMERS: [&str; 14] = [
     "AnnotationsTransformer",
@@ -54,8 +55,14 @@ const TRANSFORMERS: [&str; 14] = [
 
 fn refused(config: &Resource, kind: &str, what: &str, known: &[&str]) -> Box<BuildError> {
     config.locate(
-        BuildError::new(ErrorClass::ExternalPlugin, format!("{kind} is no built-in {what}, and external plugins are not run"))
-            .hint(format!("use a built-in one with apiVersion: builtin ({}), or do its work in another way", known.join(", "))),
+        BuildError::new(
+            ErrorClass::ExternalPlugin,
+            format!("{kind} is no built-in {what}, and external plugins are not run"),
+        )
+        .hint(format!(
+            "use a built-in one with apiVersion: builtin ({}), or do its work in another way",
+            known.join(", ")
+        )),
     )
 }
 
@@ -109,7 +116,10 @@ impl Build<'_> {
                     Box::new(DataObject { kind, args, file })
                 }
                 "HelmChartInflationGenerator" => {
-                    let globals = HelmGlobals { chart_home: fields.string("chartHome")?, config_home: fields.string("configHome")? };
+                    let globals = HelmGlobals {
+                        chart_home: fields.string("chartHome")?,
+                        config_home: fields.string("configHome")?,
+                    };
                     let chart = HelmChart::decode_fields(&mut fields)?;
                     Box::new(HelmInflation { globals, chart, file })
                 }
@@ -129,7 +139,13 @@ impl Build<'_> {
     }
 
     // long: one arm per built-in transformer.
-    fn read_transformer(&mut self, loader: &Rc<Loader<'_>>, kind: &str, value: &Value, file: &str) -> Result<Box<dyn Transformer>> {
+    fn read_transformer(
+        &mut self,
+        loader: &Rc<Loader<'_>>,
+        kind: &str,
+        value: &Value,
+        file: &str,
+    ) -> Result<Box<dyn Transformer>> {
         let mut fields = Fields::new(value, "", Strictness::Lenient)?;
         Ok(match kind {
             "AnnotationsTransformer" => Box::new(Annotations {

@@ -154,7 +154,9 @@ impl Arena {
 
     /// The texts of `metadata.annotations` or `metadata.labels`.
     pub(crate) fn metadata_map(&self, root: NodeId, name: &str) -> BTreeMap<Arc<str>, Arc<str>> {
-        let Some(map) = self.metadata(root).and_then(|metadata| self.field(metadata, name)) else { return BTreeMap::new() };
+        let Some(map) = self.metadata(root).and_then(|metadata| self.field(metadata, name)) else {
+            return BTreeMap::new();
+        };
         self.get(map)
             .content
             .chunks_exact(2)
@@ -190,7 +192,12 @@ impl Arena {
     }
 
     /// Writes a whole map of `metadata` anew, sorted; an empty one removes the field.
-    pub(crate) fn set_metadata_map(&mut self, root: NodeId, name: &str, map: &BTreeMap<Arc<str>, Arc<str>>) -> Access<()> {
+    pub(crate) fn set_metadata_map(
+        &mut self,
+        root: NodeId,
+        name: &str,
+        map: &BTreeMap<Arc<str>, Arc<str>>,
+    ) -> Access<()> {
         let Some(metadata) = self.lookup_create(root, Kind::Mapping, &["metadata"])? else { return Ok(()) };
         self.clear_field(metadata, name)?;
         if map.is_empty() {

@@ -25,7 +25,13 @@ impl Build<'_> {
     /// Reads the resources of a text. `first_line` is where the text starts in its file, from 0; `identity` finds it again.
     ///
     /// Errors: malformed YAML, an object without kind or name, a list whose items are no list.
-    pub(crate) fn resources_of_text(&mut self, text: &str, file: &str, identity: Option<&str>, first_line: usize) -> Result<Vec<Resource>> {
+    pub(crate) fn resources_of_text(
+        &mut self,
+        text: &str,
+        file: &str,
+        identity: Option<&str>,
+        first_line: usize,
+    ) -> Result<Vec<Resource>> {
         let parsed = self.parsed(text, identity).map_err(|error| {
             BuildError::new(ErrorClass::MalformedYaml, format!("malformed YAML: {}", error.message))
                 .file(file)
@@ -42,7 +48,8 @@ impl Build<'_> {
             && (self.arena.field(*root, "items").is_some() || self.arena.field(*root, "functionConfig").is_some())
         {
             let (root, source) = (*root, source.clone());
-            let items = self.arena.field(root, "items").map(|items| self.arena.get(items).content.clone()).unwrap_or_default();
+            let items =
+                self.arena.field(root, "items").map(|items| self.arena.get(items).content.clone()).unwrap_or_default();
             waiting = items.into_iter().map(|item| (item, source.clone())).collect();
         }
         let mut checked = std::collections::VecDeque::new();
@@ -71,7 +78,9 @@ impl Build<'_> {
             }
             for item in self.arena.get(items).content.clone() {
                 let value = self.arena.to_json(item).map_err(|problem| {
-                    self.json_error(&problem, &format!("an item of a {kind}")).file(&source.file).line(Some(source.line))
+                    self.json_error(&problem, &format!("an item of a {kind}"))
+                        .file(&source.file)
+                        .line(Some(source.line))
                 })?;
                 let item = self.arena.from_json_text(&value);
                 if self.arena.is_null_or_empty(item) {
@@ -87,12 +96,14 @@ impl Build<'_> {
     /// Every object needs a kind, and a name unless it is a list.
     pub(crate) fn check_identity(&self, root: NodeId) -> Result<()> {
         let text = |id: Option<NodeId>| {
-            id.filter(|id| !self.arena.is_null_or_empty(*id)).map(|id| self.arena.value(id).to_owned()).unwrap_or_default()
+            id.filter(|id| !self.arena.is_null_or_empty(*id))
+                .map(|id| self.arena.value(id).to_owned())
+                .unwrap_or_default()
         };
         let bad = |what: &str, field: &str| {
-            Err(BuildError::new(ErrorClass::BadResource, format!("an object has no {what}"))
-                .field(field)
-                .hint("a file under resources must hold Kubernetes objects, each with apiVersion, kind and metadata.name"))
+            Err(BuildError::new(ErrorClass::BadResource, format!("an object has no {what}")).field(field).hint(
+                "a file under resources must hold Kubernetes objects, each with apiVersion, kind and metadata.name",
+            ))
         };
         if self.arena.kind(root) != Kind::Mapping {
             return Err(BuildError::new(ErrorClass::BadResource, "a Kubernetes object must be a mapping")
@@ -114,7 +125,8 @@ impl Build<'_> {
 
     /// Appends resources; none may have the id of another one.
     pub(crate) fn append(&self, list: &mut Vec<Resource>, incoming: Vec<Resource>) -> Result<()> {
-        let mut seen: HashSet<IdKey> = list.iter().filter_map(|resource| resource.root).map(|root| self.current_id(root).key()).collect();
+        let mut seen: HashSet<IdKey> =
+            list.iter().filter_map(|resource| resource.root).map(|root| self.current_id(root).key()).collect();
         for resource in incoming {
             let Some(root) = resource.root else { continue };
             let id = self.current_id(root);
@@ -211,7 +223,11 @@ impl Build<'_> {
         Ok(())
     }
 
-    fn data_map(&self, root: NodeId, field: &str) -> crate::node::access::Access<std::collections::BTreeMap<Arc<str>, Arc<str>>> {
+    fn data_map(
+        &self,
+        root: NodeId,
+        field: &str,
+    ) -> crate::node::access::Access<std::collections::BTreeMap<Arc<str>, Arc<str>>> {
         let Some(map) = self.arena.lookup(root, &[field])? else { return Ok(std::collections::BTreeMap::new()) };
         let text = |id: NodeId| if self.arena.is_null(id) { Arc::from("") } else { self.arena.get(id).value.clone() };
         Ok(self.arena.pairs(map).into_iter().map(|(key, value)| (text(key), text(value))).collect())

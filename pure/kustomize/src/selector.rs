@@ -29,7 +29,8 @@ impl CompiledSelector {
                 return Ok(None);
             }
             Regex::new(&format!("^(?:{text})$")).map(Some).map_err(|error| {
-                BuildError::new(class, format!("{text:?} is no regular expression: {error}")).field(format!("target.{field}"))
+                BuildError::new(class, format!("{text:?} is no regular expression: {error}"))
+                    .field(format!("target.{field}"))
             })
         };
         let labels = |text: &str, field: &str| {
@@ -47,7 +48,9 @@ impl CompiledSelector {
     }
 
     pub(crate) fn fits_gvk(&self, gvk: &Gvk) -> bool {
-        fits(self.group.as_ref(), gvk.group()) && fits(self.version.as_ref(), gvk.version()) && fits(self.kind.as_ref(), &gvk.kind)
+        fits(self.group.as_ref(), gvk.group())
+            && fits(self.version.as_ref(), gvk.version())
+            && fits(self.kind.as_ref(), &gvk.kind)
     }
 
     pub(crate) fn fits_name(&self, name: &str) -> bool {
@@ -70,7 +73,8 @@ fn fits(pattern: Option<&Regex>, text: &str) -> bool {
 
 impl Build<'_> {
     pub(crate) fn fits_labels(&self, selector: &CompiledSelector, root: NodeId) -> bool {
-        selector.labels.fits(&self.arena.metadata_map(root, "labels")) && selector.annotations.fits(&self.arena.annotations(root))
+        selector.labels.fits(&self.arena.metadata_map(root, "labels"))
+            && selector.annotations.fits(&self.arena.annotations(root))
     }
 
     /// The places of the resources that a selector chooses, by their first or current name and namespace.
@@ -80,7 +84,8 @@ impl Build<'_> {
         for (at, resource) in resources.iter().enumerate() {
             let Some(root) = resource.root else { continue };
             let (current, original) = (self.current_id(root), self.original_id(root));
-            let fits = (compiled.fits_namespace(original.effective_namespace()) || compiled.fits_namespace(current.effective_namespace()))
+            let fits = (compiled.fits_namespace(original.effective_namespace())
+                || compiled.fits_namespace(current.effective_namespace()))
                 && (compiled.fits_name(&original.name) || compiled.fits_name(&current.name))
                 && compiled.fits_gvk(&current.gvk)
                 && self.fits_labels(&compiled, root);

@@ -82,9 +82,15 @@ impl<'l> Target<'l> {
         let directory = if loader.root.is_empty() { "the root of the repository" } else { &loader.root };
         let (file_name, file) = match found.len() {
             0 => {
-                return Err(BuildError::new(ErrorClass::NoKustomizationFile, format!("there is no kustomization file in {directory}"))
-                    .file(&loader.root)
-                    .hint(format!("create {}, or list single files instead of the directory", loader.path_of("kustomization.yaml"))));
+                return Err(BuildError::new(
+                    ErrorClass::NoKustomizationFile,
+                    format!("there is no kustomization file in {directory}"),
+                )
+                .file(&loader.root)
+                .hint(format!(
+                    "create {}, or list single files instead of the directory",
+                    loader.path_of("kustomization.yaml")
+                )));
             }
             1 => found.remove(0),
             _ => {
@@ -133,7 +139,8 @@ impl<'l> Target<'l> {
     /// Builds this kustomization onto what is there (a component's parent) or onto nothing.
     pub(crate) fn accumulate(&mut self, build: &mut Build<'_>, mut onto: Accumulator) -> Result<Accumulator> {
         let kustomization = self.kustomization.clone();
-        self.collect(build, &mut onto, &kustomization.resources, "resources").map_err(|error| self.locate(build, error))?;
+        self.collect(build, &mut onto, &kustomization.resources, "resources")
+            .map_err(|error| self.locate(build, error))?;
         let configured = build.configured_tables(self)?;
         onto.merge_configured(configured).map_err(|error| self.locate(build, error.field("configurations")))?;
         if let Some(tables) = build.tables_of_crds(self)? {
@@ -159,7 +166,11 @@ impl<'l> Target<'l> {
                     Ok(()) => Ok(()),
                     Err(file_error) if parse_remote(path).repository.is_some() => {
                         self.collect_directory(build, onto, path).map_err(|error| {
-                            if error.class == ErrorClass::Remote && file_error.class != ErrorClass::Remote { file_error } else { error }
+                            if error.class == ErrorClass::Remote && file_error.class != ErrorClass::Remote {
+                                file_error
+                            } else {
+                                error
+                            }
                         })
                     }
                     Err(file_error) => Err(file_error),
@@ -171,7 +182,8 @@ impl<'l> Target<'l> {
                     _ => self.loader.enter(build.outside.remote, path).map(drop),
                 },
             };
-            result.map_err(|error| if error.file.is_none() { self.locate(build, error.field(field)) } else { error })?;
+            result
+                .map_err(|error| if error.file.is_none() { self.locate(build, error.field(field)) } else { error })?;
         }
         Ok(())
     }
@@ -217,7 +229,9 @@ impl<'l> Target<'l> {
             };
             let loader = self.loader.enter(build.outside.remote, path).map_err(|error| located(self, build, error))?;
             let origin = self.origin.as_ref().map(|origin| origin.below(path));
-            let mut sub = self.sub_target(build, loader, origin, Include::Component).map_err(|error| located(self, build, error))?;
+            let mut sub = self
+                .sub_target(build, loader, origin, Include::Component)
+                .map_err(|error| located(self, build, error))?;
             let root = sub.loader.root.clone();
             let made = sub.accumulate(build, onto).map_err(|error| error.within(&root))?;
             onto = Accumulator::default();
@@ -226,7 +240,13 @@ impl<'l> Target<'l> {
         Ok(onto)
     }
 
-    fn sub_target(&self, build: &mut Build<'_>, loader: Rc<Loader<'l>>, origin: Option<Origin>, include: Include) -> Result<Self> {
+    fn sub_target(
+        &self,
+        build: &mut Build<'_>,
+        loader: Rc<Loader<'l>>,
+        origin: Option<Origin>,
+        include: Include,
+    ) -> Result<Self> {
         let root = loader.root.clone();
         let mut sub = Target::load(build, loader).map_err(|error| error.within(&root))?;
         sub.build_metadata.clone_from(&self.build_metadata);
@@ -264,15 +284,19 @@ impl<'l> Target<'l> {
         ] {
             for args in entries {
                 let mut args = args.clone();
-                args.options = GeneratorOptions::merged(args.options.as_ref(), kustomization.generator_options.as_ref());
+                args.options =
+                    GeneratorOptions::merged(args.options.as_ref(), kustomization.generator_options.as_ref());
                 planned.push((Box::new(DataObject { kind, args, file: self.file() }), by(name)));
             }
         }
         for chart in &kustomization.helm_charts {
             let mut chart = chart.clone();
             if chart.namespace.is_empty() {
-                chart.namespace =
-                    if kustomization.namespace.is_empty() { self.helm_namespace.clone() } else { kustomization.namespace.clone() };
+                chart.namespace = if kustomization.namespace.is_empty() {
+                    self.helm_namespace.clone()
+                } else {
+                    kustomization.namespace.clone()
+                };
             }
             let inflation = HelmInflation { globals: kustomization.helm_globals.clone(), chart, file: self.file() };
             planned.push((Box::new(inflation), by("HelmChartInflationGenerator")));
@@ -293,7 +317,12 @@ impl<'l> Target<'l> {
     }
 
     /// Reads the configurations of generators, transformers or validators: inline texts first, then files and directories.
-    pub(crate) fn plugin_configs(&mut self, build: &mut Build<'_>, entries: &[String], field: &str) -> Result<Vec<Resource>> {
+    pub(crate) fn plugin_configs(
+        &mut self,
+        build: &mut Build<'_>,
+        entries: &[String],
+        field: &str,
+    ) -> Result<Vec<Resource>> {
         let mut configs = Accumulator::default();
         let mut paths = Vec::new();
         for entry in entries {
@@ -302,7 +331,10 @@ impl<'l> Target<'l> {
                     if let Some(origin) = &self.origin {
                         let text = origin.below(self.file_name).text();
                         for root in inline.iter().filter_map(|resource| resource.root) {
-                            build.arena.set_annotation_rewriting(root, ORIGIN, &text).map_err(|error| shape_error(&error))?;
+                            build
+                                .arena
+                                .set_annotation_rewriting(root, ORIGIN, &text)
+                                .map_err(|error| shape_error(&error))?;
                         }
                     }
                     build.append(&mut configs.resources, inline)?;
@@ -341,13 +373,24 @@ impl<'l> Target<'l> {
         let configs = self.plugin_configs(build, &kustomization.validators, "validators")?;
         for config in configs {
             let planned = build.transformer_of(&self.loader, &config)?;
-            let before = onto.resources.iter().map(|resource| build.without_validation_label(resource)).collect::<Result<Vec<Value>>>()?;
+            let before = onto
+                .resources
+                .iter()
+                .map(|resource| build.without_validation_label(resource))
+                .collect::<Result<Vec<Value>>>()?;
             planned.transformer.transform(build, &mut onto.resources)?;
-            let after = onto.resources.iter().map(|resource| build.without_validation_label(resource)).collect::<Result<Vec<Value>>>()?;
+            let after = onto
+                .resources
+                .iter()
+                .map(|resource| build.without_validation_label(resource))
+                .collect::<Result<Vec<Value>>>()?;
             if before != after {
                 return Err(config.locate(
-                    BuildError::new(ErrorClass::ExternalPlugin, "a validator must not change resources, but this one does")
-                        .hint("list it under transformers"),
+                    BuildError::new(
+                        ErrorClass::ExternalPlugin,
+                        "a validator must not change resources, but this one does",
+                    )
+                    .hint("list it under transformers"),
                 ));
             }
         }
@@ -405,7 +448,11 @@ pub(crate) fn line_of(bytes: &[u8], field: &str) -> Option<usize> {
     let mut line = None;
     for part in field.split(['.', '[']) {
         let next = match part.strip_suffix(']') {
-            Some(index) => index.parse::<usize>().ok().and_then(|index| node.children.get(index)).map(|item| (item.position.line, item)),
+            Some(index) => index
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| node.children.get(index))
+                .map(|item| (item.position.line, item)),
             None => node
                 .children
                 .chunks_exact(2)

@@ -56,7 +56,11 @@ impl Build<'_> {
                 several => {
                     return Err(BuildError::new(
                         ErrorClass::AmbiguousMatch,
-                        format!("the variable {:?} reads from {target}, but {} resources have that name", variable.name, several.len()),
+                        format!(
+                            "the variable {:?} reads from {target}, but {} resources have that name",
+                            variable.name,
+                            several.len()
+                        ),
                     )
                     .field(format!("vars[{at}].objref"))
                     .hint("add the namespace to objref"));
@@ -91,11 +95,14 @@ impl Build<'_> {
             let Some(root) = resource.root else { continue };
             let gvk = self.gvk(root);
             for spec in tables.var_reference.iter().filter(|spec| spec.gvk.fits(&gvk)) {
-                apply(&mut self.arena, spec, root, &None, &mut |arena: &mut Arena, node: NodeId| set(arena, node, &values, &mut used))
-                    .map_err(|error| resource.locate(shape_error(&error).field(spec.path.as_str())))?;
+                apply(&mut self.arena, spec, root, &None, &mut |arena: &mut Arena, node: NodeId| {
+                    set(arena, node, &values, &mut used)
+                })
+                .map_err(|error| resource.locate(shape_error(&error).field(spec.path.as_str())))?;
             }
         }
-        let mut unused: Vec<&str> = values.keys().filter(|name| !used.contains_key(*name)).map(String::as_str).collect();
+        let mut unused: Vec<&str> =
+            values.keys().filter(|name| !used.contains_key(*name)).map(String::as_str).collect();
         unused.sort_unstable();
         if !unused.is_empty() {
             self.warnings.push(format!("well-defined vars that were never replaced: {}", unused.join(",")));
@@ -108,18 +115,23 @@ impl Build<'_> {
         let Some(source) = source else {
             return Err(BuildError::new(
                 ErrorClass::NoMatch,
-                format!("the variable {:?} reads from {} {:?}, which is not there", variable.name, variable.target, variable.target_name),
+                format!(
+                    "the variable {:?} reads from {} {:?}, which is not there",
+                    variable.name, variable.target, variable.target_name
+                ),
             )
             .field("vars")
             .hint("check objref; its name is the one before prefixes and suffixes"));
         };
         let absent = |reason: String| {
-            source.locate(BuildError::new(
-                ErrorClass::BadVar,
-                format!("the variable {:?} reads the field {}, which {reason}", variable.name, variable.field_path),
+            source.locate(
+                BuildError::new(
+                    ErrorClass::BadVar,
+                    format!("the variable {:?} reads the field {}, which {reason}", variable.name, variable.field_path),
+                )
+                .field(variable.field_path.as_str())
+                .hint("check fieldref.fieldPath"),
             )
-            .field(variable.field_path.as_str())
-            .hint("check fieldref.fieldPath"))
         };
         let Some(root) = source.root else { return Err(absent("is gone".to_owned())) };
         let path = split_indexes(split_dotted_path(&variable.field_path));
@@ -132,7 +144,9 @@ impl Build<'_> {
         let text = content.value.to_string();
         let bad = |kind: &str| absent(format!("is no {kind}"));
         match content.tag {
-            Tag::Int => text.parse::<i64>().map(|value| Value::Int(value.to_string())).map_err(|_| bad("decimal integer")),
+            Tag::Int => {
+                text.parse::<i64>().map(|value| Value::Int(value.to_string())).map_err(|_| bad("decimal integer"))
+            }
             Tag::Float => text.parse().map(Value::Float).map_err(|_| bad("number")),
             Tag::Bool => match text.as_str() {
                 "true" | "True" | "TRUE" => Ok(Value::Bool(true)),
@@ -148,9 +162,10 @@ impl Build<'_> {
 fn split_indexes(parts: Vec<String>) -> Vec<String> {
     let mut split = Vec::with_capacity(parts.len());
     for part in parts {
-        let index = part.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')).filter(|(_, index)| {
-            !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())
-        });
+        let index = part
+            .strip_suffix(']')
+            .and_then(|rest| rest.rsplit_once('['))
+            .filter(|(_, index)| !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()));
         match index {
             Some((name, index)) => {
                 if !name.is_empty() {
@@ -164,7 +179,12 @@ fn split_indexes(parts: Vec<String>) -> Vec<String> {
     split
 }
 
-fn set(arena: &mut Arena, node: NodeId, values: &HashMap<String, Value>, used: &mut HashMap<String, usize>) -> Access<()> {
+fn set(
+    arena: &mut Arena,
+    node: NodeId,
+    values: &HashMap<String, Value>,
+    used: &mut HashMap<String, usize>,
+) -> Access<()> {
     if arena.is_null(node) {
         return Ok(());
     }
@@ -189,7 +209,9 @@ fn set(arena: &mut Arena, node: NodeId, values: &HashMap<String, Value>, used: &
         Kind::Sequence => {
             for element in arena.get(node).content.clone() {
                 if !arena.is_string(element) {
-                    return Err(AccessError::Path("a list in which variables are replaced must hold strings only".to_owned()));
+                    return Err(AccessError::Path(
+                        "a list in which variables are replaced must hold strings only".to_owned(),
+                    ));
                 }
                 replace(arena, element, values, used);
             }

@@ -5,7 +5,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use landfall_kustomize::{LoadRestrictor, Options, Outside, Reorder, Session, build};
+use landfall_kustomize::{LoadRestrictor, NativeCharts, Options, Outside, Reorder, Session, build};
 use landfall_tree::MemoryTree;
 use serde_json::Value;
 
@@ -52,24 +52,30 @@ fn first_difference(expected: &str, actual: &str) -> String {
     "the texts differ in line ends".to_owned()
 }
 
-/// What is wrong with the case, if anything; `None` also for cases that need charts.
+/// What is wrong with the case, if anything.
 fn run(case: &Path) -> Option<String> {
-    let info = landfall_yaml::read_one(&std::fs::read(case.join("case.yaml")).unwrap(), landfall_yaml::Resolver::Kubernetes).unwrap();
+    let info =
+        landfall_yaml::read_one(&std::fs::read(case.join("case.yaml")).unwrap(), landfall_yaml::Resolver::Kubernetes)
+            .unwrap();
     let text = |pointer: &str| info.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    if info.pointer("/options/helm") == Some(&Value::Bool(true)) {
-        return None;
-    }
     let options = Options {
         reorder: match text("/options/reorder") {
             "none" => Reorder::None,
             "legacy" => Reorder::Legacy,
             _ => Reorder::Unspecified,
         },
-        load_restrictor: if text("/options/loadRestrictor") == "none" { LoadRestrictor::None } else { LoadRestrictor::RootOnly },
+        load_restrictor: if text("/options/loadRestrictor") == "none" {
+            LoadRestrictor::None
+        } else {
+            LoadRestrictor::RootOnly
+        },
+        enable_helm: info.pointer("/options/helm") == Some(&Value::Bool(true)),
         ..Options::default()
     };
+    let charts = NativeCharts::default();
+    let outside = Outside { charts: Some(&charts), ..Outside::default() };
     let tree = MemoryTree::of(read_tree(&case.join("tree")));
-    let result = build(&tree, text("/dir"), &options, &Outside::default(), &Session::new());
+    let result = build(&tree, text("/dir"), &options, &outside, &Session::new());
     match (text("/expect"), result) {
         ("success", Ok(built)) => {
             let (expected, actual) = (expected_text(case).unwrap(), built.text());
@@ -81,8 +87,14 @@ fn run(case: &Path) -> Option<String> {
             if std::env::var_os("SHOW_MESSAGES").is_some() {
                 println!("{}: {error}\n", case.file_name().unwrap().display());
             }
-            (error.class.name() != text("/error/class"))
-                .then(|| format!("expected class {}, got [{}] {error}\nreference: {}", text("/error/class"), error.class, text("/error/text")))
+            (error.class.name() != text("/error/class")).then(|| {
+                format!(
+                    "expected class {}, got [{}] {error}\nreference: {}",
+                    text("/error/class"),
+                    error.class,
+                    text("/error/text")
+                )
+            })
         }
     }
 }
@@ -106,7 +118,9 @@ fn run_section(section: &Path, cases_min: usize) {
 }
 
 fn corpus() -> Option<PathBuf> {
-    let corpus = std::env::var_os("LANDFALL_CORPUS").map_or_else(|| workspace_root().join("../shared/corpus"), PathBuf::from).join("kustomize");
+    let corpus = std::env::var_os("LANDFALL_CORPUS")
+        .map_or_else(|| workspace_root().join("../shared/corpus"), PathBuf::from)
+        .join("kustomize");
     if corpus.is_dir() {
         return Some(corpus);
     }

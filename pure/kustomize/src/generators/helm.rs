@@ -31,9 +31,13 @@ pub(crate) struct HelmInflation {
 impl Generator for HelmInflation {
     fn generate(&self, build: &mut Build<'_>, loader: &Rc<Loader<'_>>) -> Result<Vec<Resource>> {
         let chart = &self.chart;
-        let error = |class: ErrorClass, message: String| BuildError::new(class, message).file(&self.file).field(chart.field.as_str());
+        let error = |class: ErrorClass, message: String| {
+            BuildError::new(class, message).file(&self.file).field(chart.field.as_str())
+        };
         let Some(charts) = build.outside.charts.filter(|_| build.options.enable_helm) else {
-            return Err(error(ErrorClass::Helm, "Helm charts are not enabled".to_owned()).hint("build with --enable-helm"));
+            return Err(
+                error(ErrorClass::Helm, "Helm charts are not enabled".to_owned()).hint("build with --enable-helm")
+            );
         };
         if chart.name.is_empty() {
             return Err(error(ErrorClass::Helm, "a chart needs a name".to_owned()));
@@ -51,8 +55,11 @@ impl Generator for HelmInflation {
                 .map_err(|_| error(ErrorClass::OutsideRoot, format!("{directory} leads out of the repository")))?;
             ChartSource::Local { path }
         } else if chart.repo.is_empty() {
-            return Err(error(ErrorClass::MissingFile, format!("there is no chart at {directory}, and no repo to fetch it from"))
-                .hint("unpack the chart there, or name its repository with repo"));
+            return Err(error(
+                ErrorClass::MissingFile,
+                format!("there is no chart at {directory}, and no repo to fetch it from"),
+            )
+            .hint("unpack the chart there, or name its repository with repo"));
         } else {
             ChartSource::Repository {
                 url: chart.repo.clone(),
@@ -67,10 +74,16 @@ impl Generator for HelmInflation {
             let file = loader.load(build.outside.remote, path).map_err(|error| error.field(field).file(&self.file))?;
             values.push(file.text()?.into_owned());
         }
-        let kube_version =
-            if chart.kube_version.is_empty() { build.options.helm_kube_version.clone() } else { chart.kube_version.clone() };
-        let api_versions =
-            if chart.api_versions.is_empty() { build.options.helm_api_versions.clone() } else { chart.api_versions.clone() };
+        let kube_version = if chart.kube_version.is_empty() {
+            build.options.helm_kube_version.clone()
+        } else {
+            chart.kube_version.clone()
+        };
+        let api_versions = if chart.api_versions.is_empty() {
+            build.options.helm_api_versions.clone()
+        } else {
+            chart.api_versions.clone()
+        };
         let tree = loader.tree.clone();
         let request = ChartRequest {
             tree: tree.tree(),
@@ -85,10 +98,12 @@ impl Generator for HelmInflation {
             skip_tests: chart.skip_tests,
             skip_hooks: chart.skip_hooks,
         };
-        let output = charts.template(&request).map_err(|reason| error(ErrorClass::Helm, format!("the chart {} cannot be rendered: {reason}", chart.name)))?;
-        let resources = build.resources_of_text(&output, &format!("chart {}", chart.name), None, 0).map_err(|error| {
-            error.hint("the chart renders something that is no Kubernetes object")
+        let output = charts.template(&request).map_err(|reason| {
+            error(ErrorClass::Helm, format!("the chart {} cannot be rendered: {reason}", chart.name))
         })?;
+        let resources = build
+            .resources_of_text(&output, &format!("chart {}", chart.name), None, 0)
+            .map_err(|error| error.hint("the chart renders something that is no Kubernetes object"))?;
         build.check_conflicts(&resources)?;
         let source = Arc::new(Source { file: self.file.clone(), line: 0 });
         let mut marked = Vec::with_capacity(resources.len());
@@ -132,14 +147,17 @@ impl HelmInflation {
         };
         let text = load(build)?;
         let file_values = read_one(&mut build.arena, &text).map_err(|error| {
-            BuildError::new(ErrorClass::MalformedYaml, format!("the values file is malformed YAML: {}", error.message)).line(Some(error.line))
+            BuildError::new(ErrorClass::MalformedYaml, format!("the values file is malformed YAML: {}", error.message))
+                .line(Some(error.line))
         })?;
         let inline = build.arena.from_json(&Value::Object(inline.clone()), Numbers::Floats);
         let Some(file_values) = file_values else {
             return Ok(landfall_yaml::write(&Value::Object(chart.values_inline.clone().unwrap_or_default())));
         };
         let (patch, target) = if over { (inline, file_values) } else { (file_values, inline) };
-        let merged = build.merge(patch, target, ListOrder::Append).map_err(|error| error.file(&self.file).field(format!("{}.valuesInline", chart.field)))?;
+        let merged = build
+            .merge(patch, target, ListOrder::Append)
+            .map_err(|error| error.file(&self.file).field(format!("{}.valuesInline", chart.field)))?;
         let Some(merged) = merged else { return Ok(String::new()) };
         let value = build
             .arena

@@ -23,12 +23,16 @@ impl Generator for IamPolicy {
     fn generate(&self, build: &mut Build<'_>, _loader: &Rc<Loader<'_>>) -> Result<Vec<Resource>> {
         let text = |pointer: &str| self.config.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         if text("/cloud") != "gke" {
-            return Err(BuildError::new(ErrorClass::ExternalPlugin, format!("the cloud {:?} is not known", text("/cloud")))
-                .file(&self.source.file)
-                .field("cloud")
-                .hint("write cloud: gke, the only one that is built in"));
+            return Err(BuildError::new(
+                ErrorClass::ExternalPlugin,
+                format!("the cloud {:?} is not known", text("/cloud")),
+            )
+            .file(&self.source.file)
+            .field("cloud")
+            .hint("write cloud: gke, the only one that is built in"));
         }
-        let account = format!("{}@{}.iam.gserviceaccount.com", text("/serviceAccount/name"), text("/serviceAccount/projectId"));
+        let account =
+            format!("{}@{}.iam.gserviceaccount.com", text("/serviceAccount/name"), text("/serviceAccount/projectId"));
         let mut object = json!({
             "apiVersion": "v1",
             "kind": "ServiceAccount",

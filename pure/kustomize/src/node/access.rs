@@ -192,7 +192,12 @@ impl Arena {
     }
 
     /// Follows a path and creates what is missing; the last part becomes a node of `kind`.
-    pub(crate) fn lookup_create<S: AsRef<str>>(&mut self, id: NodeId, kind: Kind, path: &[S]) -> Access<Option<NodeId>> {
+    pub(crate) fn lookup_create<S: AsRef<str>>(
+        &mut self,
+        id: NodeId,
+        kind: Kind,
+        path: &[S],
+    ) -> Access<Option<NodeId>> {
         let parts: Vec<&str> = path.iter().map(|part| part.as_ref().trim()).filter(|part| !part.is_empty()).collect();
         let mut here = id;
         for (at, part) in parts.iter().enumerate() {
@@ -344,9 +349,9 @@ pub(crate) fn is_list_selector(part: &str) -> bool {
 pub(crate) fn split_list_selector(part: &str) -> Access<(&str, &str)> {
     let inner = part.strip_suffix(']').unwrap_or(part);
     let inner = inner.strip_prefix('[').unwrap_or(inner);
-    inner
-        .split_once('=')
-        .ok_or_else(|| AccessError::Path(format!("{part} does not select a list element; write [field=value] or [=value]")))
+    inner.split_once('=').ok_or_else(|| {
+        AccessError::Path(format!("{part} does not select a list element; write [field=value] or [=value]"))
+    })
 }
 
 /// The kind that a node needs so that `next` can be looked up in it; `last` at the end of the path.

@@ -193,7 +193,9 @@ impl Writer<'_, '_> {
             Kind::Scalar => self.scalar(id, indent, place),
             Kind::Sequence if node.content.is_empty() => self.text.push_str("[]"),
             Kind::Mapping if node.content.is_empty() => self.text.push_str("{}"),
-            _ if node.style == Style::Flow || matches!(place, Place::Flow | Place::FlowKey | Place::Key) => self.flow(id),
+            _ if node.style == Style::Flow || matches!(place, Place::Flow | Place::FlowKey | Place::Key) => {
+                self.flow(id)
+            }
             Kind::Sequence => self.sequence(id, indent, place),
             Kind::Mapping => self.mapping(id, indent, place),
         }
@@ -429,4 +431,3 @@ fn tag_text(tag: &Tag) -> &str {
         Tag::Other(written) => written,
     }
 }
-

@@ -139,11 +139,15 @@ impl Arena {
                 field: String::new(),
             })
         };
-        let resolved = if *tag != Tag::Timestamp && is_quoted && *tag == Tag::Str { Resolved::Text } else { resolve(&node.value) };
+        let resolved =
+            if *tag != Tag::Timestamp && is_quoted && *tag == Tag::Str { Resolved::Text } else { resolve(&node.value) };
         match tag {
-            Tag::Str | Tag::Merge | Tag::Other(_) | Tag::Empty | Tag::Map | Tag::Seq => Ok(Written::Text(node.value.to_string())),
+            Tag::Str | Tag::Merge | Tag::Other(_) | Tag::Empty | Tag::Map | Tag::Seq => {
+                Ok(Written::Text(node.value.to_string()))
+            }
             Tag::Binary => {
-                let compact: String = node.value.chars().filter(|character| !matches!(character, '\n' | '\r')).collect();
+                let compact: String =
+                    node.value.chars().filter(|character| !matches!(character, '\n' | '\r')).collect();
                 match base64::engine::general_purpose::STANDARD.decode(compact) {
                     Ok(bytes) => Ok(Written::Text(String::from_utf8_lossy(&bytes).into_owned())),
                     Err(_) => impossible("!!binary"),
@@ -155,7 +159,10 @@ impl Arena {
             },
             Tag::Float => match resolved {
                 Resolved::Float(value) => Ok(Written::Typed(Resolved::Float(value))),
-                #[expect(clippy::cast_precision_loss, reason = "the reference converts integers to floats under this tag")]
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "the reference converts integers to floats under this tag"
+                )]
                 Resolved::Int(value) => Ok(Written::Typed(Resolved::Float(value as f64))),
                 _ => impossible("!!float"),
             },

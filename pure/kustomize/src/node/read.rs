@@ -62,7 +62,10 @@ fn split_documents(text: &str) -> Result<Vec<(&str, usize)>, ReadError> {
         line += text[search_from..=separator_start].matches('\n').count();
         let rest = text[after..after + length].trim();
         if !rest.is_empty() && !rest.starts_with('#') {
-            return Err(ReadError { message: format!("invalid document separator: ---{}", &text[after..after + length]), line });
+            return Err(ReadError {
+                message: format!("invalid document separator: ---{}", &text[after..after + length]),
+                line,
+            });
         }
         pieces.push((&text[piece_start..=separator_start], piece_line));
         line += 1;
@@ -117,7 +120,14 @@ impl Reader<'_> {
                 } else {
                     super::resolve::resolve(&node.value).tag()
                 };
-                self.arena.push(Node { kind: Kind::Scalar, tag, style, tagged, value: node.value.as_str().into(), content: Vec::new() })
+                self.arena.push(Node {
+                    kind: Kind::Scalar,
+                    tag,
+                    style,
+                    tagged,
+                    value: node.value.as_str().into(),
+                    content: Vec::new(),
+                })
             }
             landfall_yaml::Kind::Sequence => {
                 let content = node.children.iter().map(|child| self.node(child)).collect::<Result<Vec<_>, _>>()?;
@@ -136,7 +146,14 @@ impl Reader<'_> {
         Ok(id)
     }
 
-    fn collection(&mut self, node: &landfall_yaml::Node, kind: Kind, tag: Tag, tagged: bool, content: Vec<NodeId>) -> NodeId {
+    fn collection(
+        &mut self,
+        node: &landfall_yaml::Node,
+        kind: Kind,
+        tag: Tag,
+        tagged: bool,
+        content: Vec<NodeId>,
+    ) -> NodeId {
         let style = if node.style == landfall_yaml::Style::Flow { Style::Flow } else { Style::Plain };
         self.arena.push(Node { kind, tag, style, tagged, value: "".into(), content })
     }

@@ -34,9 +34,13 @@ impl Resolved {
 pub(crate) fn resolve(text: &str) -> Resolved {
     let Some(first) = text.bytes().next() else { return Resolved::Null };
     match first {
-        b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => word(text).unwrap_or(Resolved::Text),
+        b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => {
+            word(text).unwrap_or(Resolved::Text)
+        }
         b'.' => word(text).or_else(|| dotted_float(text)).unwrap_or(Resolved::Text),
-        b'+' | b'-' | b'0'..=b'9' => word(text).or_else(|| timestamp(text)).or_else(|| number(text)).unwrap_or(Resolved::Text),
+        b'+' | b'-' | b'0'..=b'9' => {
+            word(text).or_else(|| timestamp(text)).or_else(|| number(text)).unwrap_or(Resolved::Text)
+        }
         _ => Resolved::Text,
     }
 }

@@ -32,7 +32,9 @@ impl Transformer for Affix {
                 continue;
             }
             for spec in self.specs.iter().filter(|spec| spec.gvk.fits(&id.gvk)) {
-                let located = |error: &crate::node::access::AccessError| resource.locate(shape_error(error).field(spec.path.as_str()));
+                let located = |error: &crate::node::access::AccessError| {
+                    resource.locate(shape_error(error).field(spec.path.as_str()))
+                };
                 if spec.path == "metadata/name" && !self.text.is_empty() {
                     let list = if self.side == Side::Prefix { PREFIXES } else { SUFFIXES };
                     build.arena.append_to_list_annotation(root, list, &self.text).map_err(|error| located(&error))?;
@@ -41,15 +43,21 @@ impl Transformer for Affix {
                 if !spec.gvk.fits(&build.gvk(root)) {
                     continue;
                 }
-                apply(&mut build.arena, spec, root, &Some((Kind::Scalar, Tag::Str)), &mut |arena: &mut Arena, node: NodeId| {
-                    let old = arena.value(node);
-                    let new = match self.side {
-                        Side::Prefix => format!("{}{old}", self.text),
-                        Side::Suffix => format!("{old}{}", self.text),
-                    };
-                    let new = arena.scalar(new, Tag::Empty, Style::Plain);
-                    arena.set_scalar(node, new)
-                })
+                apply(
+                    &mut build.arena,
+                    spec,
+                    root,
+                    &Some((Kind::Scalar, Tag::Str)),
+                    &mut |arena: &mut Arena, node: NodeId| {
+                        let old = arena.value(node);
+                        let new = match self.side {
+                            Side::Prefix => format!("{}{old}", self.text),
+                            Side::Suffix => format!("{old}{}", self.text),
+                        };
+                        let new = arena.scalar(new, Tag::Empty, Style::Plain);
+                        arena.set_scalar(node, new)
+                    },
+                )
                 .map_err(|error| located(&error))?;
             }
         }

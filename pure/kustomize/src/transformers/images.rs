@@ -20,10 +20,15 @@ pub(crate) struct Images {
 impl Transformer for Images {
     fn transform(&self, build: &mut Build<'_>, resources: &mut Vec<Resource>) -> Result<()> {
         // The name is a regular expression to the reference, dots and all.
-        let pattern = Regex::new(&format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", self.change.name)).map_err(|error| {
-            BuildError::new(ErrorClass::WrongType, format!("the image name {:?} is no regular expression: {error}", self.change.name))
-                .field("images")
-        })?;
+        let pattern =
+            Regex::new(&format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", self.change.name))
+                .map_err(|error| {
+                    BuildError::new(
+                        ErrorClass::WrongType,
+                        format!("the image name {:?} is no regular expression: {error}", self.change.name),
+                    )
+                    .field("images")
+                })?;
         for resource in resources.iter() {
             let Some(root) = resource.root else { continue };
             let gvk = build.gvk(root);
@@ -40,8 +45,10 @@ impl Transformer for Images {
                 continue;
             }
             for spec in self.specs.iter().filter(|spec| spec.gvk.fits(&gvk)) {
-                apply(&mut build.arena, spec, root, &None, &mut |arena: &mut Arena, node: NodeId| self.set(arena, node, &pattern))
-                    .map_err(|error| resource.locate(shape_error(&error).field(spec.path.as_str())))?;
+                apply(&mut build.arena, spec, root, &None, &mut |arena: &mut Arena, node: NodeId| {
+                    self.set(arena, node, &pattern)
+                })
+                .map_err(|error| resource.locate(shape_error(&error).field(spec.path.as_str())))?;
             }
         }
         Ok(())
@@ -53,7 +60,9 @@ impl Images {
     fn walk(&self, arena: &mut Arena, node: NodeId, pattern: &Regex) -> Access<()> {
         match arena.kind(node) {
             Kind::Scalar => Ok(()),
-            Kind::Sequence => arena.get(node).content.clone().into_iter().try_for_each(|element| self.walk(arena, element, pattern)),
+            Kind::Sequence => {
+                arena.get(node).content.clone().into_iter().try_for_each(|element| self.walk(arena, element, pattern))
+            }
             Kind::Mapping => {
                 for (key, value) in arena.pairs(node) {
                     self.walk(arena, value, pattern)?;
@@ -114,8 +123,12 @@ pub(crate) fn split_image(image: &str) -> (String, String, String) {
     let colon = searched.find(':').map(|colon| colon + searched_from);
     match (at, colon) {
         (None, None) => (image.to_owned(), String::new(), String::new()),
-        (Some(at), colon) if colon.is_none_or(|colon| at < colon) => (image[..at].to_owned(), String::new(), image[at + 1..].to_owned()),
-        (Some(at), Some(colon)) => (image[..colon].to_owned(), image[colon + 1..at].to_owned(), image[at + 1..].to_owned()),
+        (Some(at), colon) if colon.is_none_or(|colon| at < colon) => {
+            (image[..at].to_owned(), String::new(), image[at + 1..].to_owned())
+        }
+        (Some(at), Some(colon)) => {
+            (image[..colon].to_owned(), image[colon + 1..at].to_owned(), image[at + 1..].to_owned())
+        }
         (_, Some(colon)) => (image[..colon].to_owned(), image[colon + 1..].to_owned(), String::new()),
         (Some(at), None) => (image[..at].to_owned(), String::new(), image[at + 1..].to_owned()),
     }

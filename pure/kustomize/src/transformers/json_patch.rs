@@ -35,7 +35,9 @@ impl JsonPatch {
             ("", "") => return Err(bad("one of path and patch is needed", "path")),
             ("", patch) => (patch.to_owned(), None),
             (path, "") => {
-                let loaded = loader.load(build.outside.remote, path).map_err(|error| error.field(format!("{}.path", entry.field)))?;
+                let loaded = loader
+                    .load(build.outside.remote, path)
+                    .map_err(|error| error.field(format!("{}.path", entry.field)))?;
                 (loaded.text()?.into_owned(), Some(loaded.path))
             }
             _ => return Err(bad("path and patch cannot both be set", "path")),
@@ -44,7 +46,8 @@ impl JsonPatch {
             Some(file) => error.file(file),
             None => error.field(format!("{}.patch", entry.field)),
         };
-        let operations = parse_operations(&text).map_err(|reason| place(BuildError::new(ErrorClass::BadPatch, reason)))?;
+        let operations =
+            parse_operations(&text).map_err(|reason| place(BuildError::new(ErrorClass::BadPatch, reason)))?;
         if operations.as_array().is_none_or(Vec::is_empty) {
             return Err(place(BuildError::new(ErrorClass::BadPatch, "the patch holds no operation")));
         }
@@ -73,7 +76,8 @@ pub(crate) fn parse_operations(text: &str) -> std::result::Result<Value, String>
     let value = if text.starts_with('[') {
         serde_json::from_str(text).map_err(|error| format!("the patch is malformed JSON: {error}"))?
     } else {
-        landfall_yaml::read_one(text.as_bytes(), Resolver::Kubernetes).map_err(|error| format!("the patch is malformed YAML: {error}"))?
+        landfall_yaml::read_one(text.as_bytes(), Resolver::Kubernetes)
+            .map_err(|error| format!("the patch is malformed YAML: {error}"))?
     };
     match &value {
         Value::Null => Ok(Value::Array(Vec::new())),
@@ -94,7 +98,10 @@ impl Build<'_> {
                 .hint("check the path; ~1 stands for / and ~0 for ~ in a name")
         })?;
         if !after.is_object() {
-            return Err(BuildError::new(ErrorClass::JsonPatch, format!("the patch makes {id} something that is no object")));
+            return Err(BuildError::new(
+                ErrorClass::JsonPatch,
+                format!("the patch makes {id} something that is no object"),
+            ));
         }
         let root = self.arena.from_json(&after, Numbers::Floats);
         resource.root = Some(root);

@@ -38,7 +38,11 @@ pub(crate) struct PlannedTransformer {
 
 /// The transformers that the fields of a kustomization ask for, in the order in which they run.
 // long: one block per field.
-pub(crate) fn built_in_transformers(build: &mut Build<'_>, target: &Target<'_>, tables: &FieldTables) -> Result<Vec<PlannedTransformer>> {
+pub(crate) fn built_in_transformers(
+    build: &mut Build<'_>,
+    target: &Target<'_>,
+    tables: &FieldTables,
+) -> Result<Vec<PlannedTransformer>> {
     let kustomization = &target.kustomization;
     let loader = &target.loader;
     let file = target.file();
@@ -47,7 +51,8 @@ pub(crate) fn built_in_transformers(build: &mut Build<'_>, target: &Target<'_>, 
         planned.push(PlannedTransformer { transformer, origin: target.transformer_origin(kind) });
     };
     if !kustomization.patches_strategic_merge.is_empty() {
-        let patches = strategic_patch::StrategicPatches::read(build, loader, &kustomization.patches_strategic_merge, "", &file)?;
+        let patches =
+            strategic_patch::StrategicPatches::read(build, loader, &kustomization.patches_strategic_merge, "", &file)?;
         plan("PatchStrategicMergeTransformer", Box::new(patches));
     }
     for entry in &kustomization.patches {
@@ -82,16 +87,23 @@ pub(crate) fn built_in_transformers(build: &mut Build<'_>, target: &Target<'_>, 
                 if set.include_templates {
                     merge_specs(&mut specs, &tables.template_labels)?;
                 }
-                merge_spec(&mut specs, &FieldSpec { path: "metadata/labels".to_owned(), create: true, ..FieldSpec::default() })?;
+                merge_spec(
+                    &mut specs,
+                    &FieldSpec { path: "metadata/labels".to_owned(), create: true, ..FieldSpec::default() },
+                )?;
             }
             plan("LabelTransformer", Box::new(labels::Labels { labels: set.pairs.clone(), specs }));
         }
-        let common = labels::Labels { labels: kustomization.common_labels.clone(), specs: tables.common_labels.clone() };
+        let common =
+            labels::Labels { labels: kustomization.common_labels.clone(), specs: tables.common_labels.clone() };
         plan("LabelTransformer", Box::new(common));
     }
     if !kustomization.common_annotations.is_empty() {
         let annotations = kustomization.common_annotations.clone();
-        plan("AnnotationsTransformer", Box::new(annotations::Annotations { annotations, specs: tables.common_annotations.clone() }));
+        plan(
+            "AnnotationsTransformer",
+            Box::new(annotations::Annotations { annotations, specs: tables.common_annotations.clone() }),
+        );
     }
     for entry in &kustomization.patches_json_6902 {
         plan("PatchJson6902Transformer", Box::new(json_patch::JsonPatch::read(build, loader, entry)?));
@@ -125,9 +137,13 @@ pub(crate) fn set_entries(
         for (key, value) in entries {
             let node = build.arena.scalar(value.as_str(), Tag::Str, crate::node::Style::Plain);
             for spec in &fitting {
-                apply(&mut build.arena, spec, root, &Some((Kind::Mapping, Tag::Map)), &mut |arena: &mut Arena, map: NodeId| {
-                    arena.set_field(map, key, Some(node), false)
-                })
+                apply(
+                    &mut build.arena,
+                    spec,
+                    root,
+                    &Some((Kind::Mapping, Tag::Map)),
+                    &mut |arena: &mut Arena, map: NodeId| arena.set_field(map, key, Some(node), false),
+                )
                 .map_err(|error| resource.locate(shape_error(&error).field(spec.path.as_str())))?;
             }
         }

@@ -68,8 +68,11 @@ impl Transformer for Namespace {
             }
             if count_by_id.get(&after).copied().unwrap_or_default() > 1 {
                 return Err(resource.locate(
-                    BuildError::new(ErrorClass::ConflictingIds, format!("with the namespace {} there are two {id}", self.namespace))
-                        .hint("give one of them another name"),
+                    BuildError::new(
+                        ErrorClass::ConflictingIds,
+                        format!("with the namespace {} there are two {id}", self.namespace),
+                    )
+                    .hint("give one of them another name"),
                 ));
             }
         }
@@ -84,7 +87,8 @@ impl Namespace {
         let arena = &mut build.arena;
         if !gvk.is_cluster_scoped {
             let spec = FieldSpec { path: "metadata/namespace".to_owned(), create: true, ..FieldSpec::default() };
-            self.apply(arena, &spec, root, &Some((Kind::Scalar, Tag::Empty))).map_err(|error| shape_error(&error).field("metadata.namespace"))?;
+            self.apply(arena, &spec, root, &Some((Kind::Scalar, Tag::Empty)))
+                .map_err(|error| shape_error(&error).field("metadata.namespace"))?;
         }
         let binds_roles = matches!(&*gvk.kind, "RoleBinding" | "ClusterRoleBinding");
         if binds_roles {
@@ -93,11 +97,14 @@ impl Namespace {
         for spec in &self.specs {
             let is_unneeded = spec.path == "metadata/namespace"
                 || (spec.path == "metadata/name" && &*gvk.api_version != "v1")
-                || (binds_roles && spec.path == "subjects/namespace" && matches!(&*spec.gvk.kind, "RoleBinding" | "ClusterRoleBinding"));
+                || (binds_roles
+                    && spec.path == "subjects/namespace"
+                    && matches!(&*spec.gvk.kind, "RoleBinding" | "ClusterRoleBinding"));
             if is_unneeded || !spec.gvk.fits(&gvk) {
                 continue;
             }
-            self.apply(arena, spec, root, &Some((Kind::Scalar, Tag::Str))).map_err(|error| shape_error(&error).field(spec.path.as_str()))?;
+            self.apply(arena, spec, root, &Some((Kind::Scalar, Tag::Str)))
+                .map_err(|error| shape_error(&error).field(spec.path.as_str()))?;
         }
         Ok(())
     }
@@ -107,7 +114,8 @@ impl Namespace {
     }
 
     fn set_value(&self, arena: &mut Arena, node: NodeId) -> Access<()> {
-        if self.unset_only && arena.kind(node) == Kind::Scalar && !arena.is_null(node) && !arena.value(node).is_empty() {
+        if self.unset_only && arena.kind(node) == Kind::Scalar && !arena.is_null(node) && !arena.value(node).is_empty()
+        {
             return Ok(());
         }
         let value = arena.scalar(self.namespace.as_str(), Tag::Str, Style::Plain);
@@ -120,7 +128,9 @@ impl Namespace {
             SubjectMode::Default => ("name", "default"),
             SubjectMode::AllServiceAccounts => ("kind", "ServiceAccount"),
         };
-        let Some(subjects) = arena.lookup(root, &["subjects"])?.filter(|subjects| !arena.is_null(*subjects)) else { return Ok(()) };
+        let Some(subjects) = arena.lookup(root, &["subjects"])?.filter(|subjects| !arena.is_null(*subjects)) else {
+            return Ok(());
+        };
         for subject in arena.elements(subjects)? {
             let Some(value) = arena.get_field(subject, field)?.filter(|value| !arena.is_null(*value)) else { continue };
             arena.need(value, Kind::Scalar)?;

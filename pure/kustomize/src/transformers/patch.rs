@@ -29,13 +29,20 @@ enum Content {
 
 impl Patch {
     /// Reads an entry of `patches`.
-    pub(crate) fn read(build: &mut Build<'_>, loader: &Rc<Loader<'_>>, entry: &PatchEntry, kustomization: &str) -> Result<Self> {
-        let field = |name: &str| if entry.field.is_empty() { name.to_owned() } else { format!("{}.{name}", entry.field) };
+    pub(crate) fn read(
+        build: &mut Build<'_>,
+        loader: &Rc<Loader<'_>>,
+        entry: &PatchEntry,
+        kustomization: &str,
+    ) -> Result<Self> {
+        let field =
+            |name: &str| if entry.field.is_empty() { name.to_owned() } else { format!("{}.{name}", entry.field) };
         let bad = |message: String, name: &str| BuildError::new(ErrorClass::BadPatch, message).field(field(name));
         let inline = entry.patch.trim();
         let (text, file, identity) = match (entry.path.as_str(), inline) {
             ("", "") => {
-                return Err(bad("one of path and patch is needed".to_owned(), "path").hint("name a file with path, or write the patch itself"));
+                return Err(bad("one of path and patch is needed".to_owned(), "path")
+                    .hint("name a file with path, or write the patch itself"));
             }
             ("", inline) => (inline.to_owned(), None, None),
             (path, "") => {
@@ -57,7 +64,10 @@ impl Patch {
             (Err(strategic), Err(operations)) => {
                 let mut error = BuildError::new(
                     ErrorClass::BadPatch,
-                    format!("this is neither a strategic merge patch ({}) nor a JSON patch ({operations})", strategic.message),
+                    format!(
+                        "this is neither a strategic merge patch ({}) nor a JSON patch ({operations})",
+                        strategic.message
+                    ),
                 );
                 error = match &file {
                     Some(file) => error.file(file).line(strategic.line),
@@ -68,7 +78,9 @@ impl Patch {
         };
         if let Content::Strategic(patches) = &content {
             for root in patches.iter().filter_map(|patch| patch.root) {
-                for (wanted, name) in [(entry.allow_name_change, ALLOW_NAME_CHANGE), (entry.allow_kind_change, ALLOW_KIND_CHANGE)] {
+                for (wanted, name) in
+                    [(entry.allow_name_change, ALLOW_NAME_CHANGE), (entry.allow_kind_change, ALLOW_KIND_CHANGE)]
+                {
                     if wanted {
                         build.arena.enable(root, name).map_err(|error| shape_error(&error))?;
                     }
@@ -102,7 +114,8 @@ impl Transformer for Patch {
                         .hint("write one entry for each, or leave target out so that each patch is for the object it names"),
                     ));
                 };
-                let chosen = build.select(resources, target, ErrorClass::BadPatch).map_err(|error| self.place(error))?;
+                let chosen =
+                    build.select(resources, target, ErrorClass::BadPatch).map_err(|error| self.place(error))?;
                 build.patch_chosen(resources, &chosen, patch)
             }
             (Content::Strategic(patches), None) => {
@@ -117,7 +130,8 @@ impl Transformer for Patch {
                 Ok(())
             }
             (Content::Operations(_), None) => Err(self.place(
-                BuildError::new(ErrorClass::BadPatch, "a JSON patch needs a target").hint("name kind and name of the object under target"),
+                BuildError::new(ErrorClass::BadPatch, "a JSON patch needs a target")
+                    .hint("name kind and name of the object under target"),
             )),
             (Content::Operations(operations), Some(target)) => {
                 for at in build.select(resources, target, ErrorClass::BadPatch).map_err(|error| self.place(error))? {

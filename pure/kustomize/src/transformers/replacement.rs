@@ -41,7 +41,9 @@ impl Replacements {
             if entry.source.is_some() || entry.targets.as_ref().is_some_and(|targets| !targets.is_empty()) {
                 return Err(bad("path and an inline replacement cannot both be set").field(entry.field.as_str()));
             }
-            let file = loader.load(build.outside.remote, &entry.path).map_err(|error| error.field(format!("{}.path", entry.field)))?;
+            let file = loader
+                .load(build.outside.remote, &entry.path)
+                .map_err(|error| error.field(format!("{}.path", entry.field)))?;
             let value = build.value_of(&file, Resolver::Kubernetes, ErrorClass::MalformedYaml)?;
             let decode = |value: &Value, path: &str| {
                 ReplacementEntry::decode(value, path, Strictness::Lenient).map_err(|error| error.file(&file.path))
@@ -74,13 +76,18 @@ impl Transformer for Replacements {
                 Some(targets) if entry.source.is_some() || entry.source_value.is_some() => targets,
                 _ => {
                     return Err(place(
-                        bad("a replacement needs a source and at least one target").hint("add source (or sourceValue) and targets"),
+                        bad("a replacement needs a source and at least one target")
+                            .hint("add source (or sourceValue) and targets"),
                     ));
                 }
             };
             let value = build.replacement_value(resources, entry).map_err(place)?;
             for (at, target) in targets.iter().enumerate() {
-                let field = if entry.field.is_empty() { format!("targets[{at}]") } else { format!("{}.targets[{at}]", entry.field) };
+                let field = if entry.field.is_empty() {
+                    format!("targets[{at}]")
+                } else {
+                    format!("{}.targets[{at}]", entry.field)
+                };
                 build
                     .replace_in(resources, value, target)
                     .map_err(|error| place(if error.field.is_none() { error.field(field) } else { error }))?;
@@ -111,7 +118,10 @@ impl Build<'_> {
         };
         let (root, resource) = match matches.as_slice() {
             [one] => *one,
-            [] => return Err(bad(format!("nothing is selected by the source ({})", described())).hint("check kind, name and namespace of the source")),
+            [] => {
+                return Err(bad(format!("nothing is selected by the source ({})", described()))
+                    .hint("check kind, name and namespace of the source"));
+            }
             several => {
                 return Err(bad(format!("{} resources are selected by the source ({})", several.len(), described()))
                     .hint("say more about the source: kind, name, namespace"));
@@ -123,9 +133,12 @@ impl Build<'_> {
             bad(format!("the source field {path} cannot be read in {}: {error}", self.current_id(root)))
         })?;
         let Some(node) = node.filter(|node| !self.arena.is_null_or_empty(*node)) else {
-            return Err(resource.locate(bad(format!("the source field {path} is missing or empty in {}", self.current_id(root)))));
+            return Err(resource
+                .locate(bad(format!("the source field {path} is missing or empty in {}", self.current_id(root)))));
         };
-        let Some(FieldOptions { delimiter, index, .. }) = source.options.as_ref().filter(|options| !options.delimiter.is_empty()) else {
+        let Some(FieldOptions { delimiter, index, .. }) =
+            source.options.as_ref().filter(|options| !options.delimiter.is_empty())
+        else {
             return Ok(node);
         };
         if self.arena.kind(node) != Kind::Scalar {
@@ -134,7 +147,10 @@ impl Build<'_> {
         let text = self.arena.value(node).to_owned();
         let pieces: Vec<&str> = split_text(&text, delimiter);
         let piece = usize::try_from(*index).ok().and_then(|index| pieces.get(index)).ok_or_else(|| {
-            bad(format!("options.index {index} is out of range: {text:?} has {} pieces between {delimiter:?}", pieces.len()))
+            bad(format!(
+                "options.index {index} is out of range: {text:?} has {} pieces between {delimiter:?}",
+                pieces.len()
+            ))
         })?;
         let copy = self.arena.copy(node);
         self.arena.get_mut(copy).value = (*piece).into();
@@ -167,14 +183,16 @@ impl Build<'_> {
                 continue;
             }
             let is_rejected = rejections.iter().any(|(reject, compiled)| {
-                let by_labels = !(reject.annotation_selector.is_empty() && reject.label_selector.is_empty()) && self.fits_labels(compiled, root);
+                let by_labels = !(reject.annotation_selector.is_empty() && reject.label_selector.is_empty())
+                    && self.fits_labels(compiled, root);
                 by_labels || (!reject.has_empty_id() && ids.iter().any(|id| compiled.fits_written_id(id)))
             });
             if is_rejected || !ids.iter().any(|id| selector.fits_written_id(id)) {
                 continue;
             }
             for path in paths {
-                self.put_value(root, value, path, target.options.as_ref()).map_err(|error| resource.locate(error.field(path.as_str())))?;
+                self.put_value(root, value, path, target.options.as_ref())
+                    .map_err(|error| resource.locate(error.field(path.as_str())))?;
             }
         }
         Ok(())
@@ -202,7 +220,8 @@ impl Build<'_> {
                 }
                 let text = self.arena.value(node).to_owned();
                 let piece = if self.arena.is_null(value) { String::new() } else { self.arena.value(value).to_owned() };
-                let mut pieces: Vec<String> = split_text(&text, &options.delimiter).into_iter().map(str::to_owned).collect();
+                let mut pieces: Vec<String> =
+                    split_text(&text, &options.delimiter).into_iter().map(str::to_owned).collect();
                 match usize::try_from(options.index) {
                     Err(_) => pieces.insert(0, piece),
                     Ok(index) if index >= pieces.len() => pieces.push(piece),
@@ -221,7 +240,8 @@ fn split_text<'t>(text: &'t str, delimiter: &str) -> Vec<&'t str> {
 }
 
 fn selects(source: &ReplacementSource, id: &ResId) -> bool {
-    let namespace = |text: &str| if text.is_empty() { crate::ids::DEFAULT_NAMESPACE.to_owned() } else { text.to_owned() };
+    let namespace =
+        |text: &str| if text.is_empty() { crate::ids::DEFAULT_NAMESPACE.to_owned() } else { text.to_owned() };
     (source.name.is_empty() || source.name == *id.name)
         && (source.namespace.is_empty() || namespace(&source.namespace) == id.effective_namespace())
         && source.gvk.fits(&id.gvk)

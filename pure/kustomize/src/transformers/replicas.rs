@@ -28,19 +28,29 @@ impl Transformer for Replicas {
                 if !spec.gvk.fits(&build.gvk(root)) {
                     continue;
                 }
-                apply(&mut build.arena, spec, root, &Some((Kind::Scalar, Tag::Int)), &mut |arena: &mut Arena, node: NodeId| {
-                    let count = arena.scalar(self.replica.count.to_string(), Tag::Int, Style::Plain);
-                    arena.set_scalar(node, count)
-                })
+                apply(
+                    &mut build.arena,
+                    spec,
+                    root,
+                    &Some((Kind::Scalar, Tag::Int)),
+                    &mut |arena: &mut Arena, node: NodeId| {
+                        let count = arena.scalar(self.replica.count.to_string(), Tag::Int, Style::Plain);
+                        arena.set_scalar(node, count)
+                    },
+                )
                 .map_err(|error| resource.locate(shape_error(&error).field(spec.path.as_str())))?;
             }
         }
         if found {
             return Ok(());
         }
-        let kinds: Vec<&str> = self.specs.iter().map(|spec| spec.gvk.kind.as_str()).filter(|kind| !kind.is_empty()).collect();
-        Err(BuildError::new(ErrorClass::NoMatch, format!("there is no {} named {:?}", kinds.join(", "), self.replica.name))
-            .field(format!("{}.name", self.field))
-            .hint("write the name as it is in the base, before prefixes and suffixes, or as it is now"))
+        let kinds: Vec<&str> =
+            self.specs.iter().map(|spec| spec.gvk.kind.as_str()).filter(|kind| !kind.is_empty()).collect();
+        Err(BuildError::new(
+            ErrorClass::NoMatch,
+            format!("there is no {} named {:?}", kinds.join(", "), self.replica.name),
+        )
+        .field(format!("{}.name", self.field))
+        .hint("write the name as it is in the base, before prefixes and suffixes, or as it is now"))
     }
 }

@@ -17,7 +17,13 @@ pub(crate) struct StrategicPatches {
 
 impl StrategicPatches {
     /// Reads patches: each entry is a text or else a file; `inline` holds more.
-    pub(crate) fn read(build: &mut Build<'_>, loader: &Rc<Loader<'_>>, entries: &[String], inline: &str, file: &str) -> Result<Self> {
+    pub(crate) fn read(
+        build: &mut Build<'_>,
+        loader: &Rc<Loader<'_>>,
+        entries: &[String],
+        inline: &str,
+        file: &str,
+    ) -> Result<Self> {
         if entries.is_empty() && inline.is_empty() {
             return Err(BuildError::new(ErrorClass::BadPatch, "there is neither a path nor a patch"));
         }
@@ -27,7 +33,8 @@ impl StrategicPatches {
                 Ok(found) => patches.extend(found),
                 Err(_) => {
                     let field = format!("patchesStrategicMerge[{at}]");
-                    let loaded = loader.load(build.outside.remote, entry).map_err(|error| error.field(field.as_str()))?;
+                    let loaded =
+                        loader.load(build.outside.remote, entry).map_err(|error| error.field(field.as_str()))?;
                     patches.extend(build.resources_of_file(&loaded)?);
                 }
             }
@@ -36,7 +43,9 @@ impl StrategicPatches {
             patches.extend(build.resources_of_text(inline, file, None, 0)?);
         }
         if patches.is_empty() {
-            return Err(BuildError::new(ErrorClass::BadPatch, "the patches hold no object").field("patchesStrategicMerge"));
+            return Err(
+                BuildError::new(ErrorClass::BadPatch, "the patches hold no object").field("patchesStrategicMerge")
+            );
         }
         Ok(Self { patches })
     }
@@ -75,9 +84,15 @@ impl Build<'_> {
     }
 
     /// Merges a patch into chosen resources, a copy for each. Deleted ones leave the list.
-    pub(crate) fn patch_chosen(&mut self, resources: &mut Vec<Resource>, chosen: &[usize], patch: &Resource) -> Result<()> {
+    pub(crate) fn patch_chosen(
+        &mut self,
+        resources: &mut Vec<Resource>,
+        chosen: &[usize],
+        patch: &Resource,
+    ) -> Result<()> {
         let Some(patch_root) = patch.root else { return Ok(()) };
-        let ids: Vec<ResId> = chosen.iter().filter_map(|at| resources[*at].root).map(|root| self.current_id(root)).collect();
+        let ids: Vec<ResId> =
+            chosen.iter().filter_map(|at| resources[*at].root).map(|root| self.current_id(root)).collect();
         for resource in resources.iter_mut() {
             let Some(root) = resource.root else { continue };
             if !ids.contains(&self.current_id(root)) {
@@ -99,9 +114,15 @@ impl Build<'_> {
     }
 
     /// Merges a patch into one resource. Name and kind stay unless the patch may change them, the namespace always.
-    pub(crate) fn patch_one(&mut self, resource: &mut Resource, patch_root: crate::node::NodeId, patch: &Resource) -> Result<()> {
+    pub(crate) fn patch_one(
+        &mut self,
+        resource: &mut Resource,
+        patch_root: crate::node::NodeId,
+        patch: &Resource,
+    ) -> Result<()> {
         let Some(root) = resource.root else { return Ok(()) };
-        let (name, namespace, kind) = (self.arena.object_name(root), self.arena.object_namespace(root), self.arena.object_kind(root));
+        let (name, namespace, kind) =
+            (self.arena.object_name(root), self.arena.object_namespace(root), self.arena.object_kind(root));
         let may_change_name = self.arena.is_enabled(patch_root, ALLOW_NAME_CHANGE);
         let may_change_kind = self.arena.is_enabled(patch_root, ALLOW_KIND_CHANGE);
         if may_change_name || may_change_kind {

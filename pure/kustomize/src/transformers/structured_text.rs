@@ -12,7 +12,12 @@ use crate::node::{Arena, Kind, NodeId};
 
 /// Every node that a path leads to. Parts are field names, indexes, `*` and `[field=pattern]`; with `create` what is
 /// missing is made, the last part as a node of that kind.
-pub(crate) fn match_path(arena: &mut Arena, here: NodeId, path: &[String], create: Option<Kind>) -> Access<Vec<NodeId>> {
+pub(crate) fn match_path(
+    arena: &mut Arena,
+    here: NodeId,
+    path: &[String],
+    create: Option<Kind>,
+) -> Access<Vec<NodeId>> {
     let Some((part, rest)) = path.split_first() else { return Ok(vec![here]) };
     if let Ok(index) = part.parse::<usize>() {
         return match_index(arena, here, index, rest, create);
@@ -41,7 +46,8 @@ pub(crate) fn match_path(arena: &mut Arena, here: NodeId, path: &[String], creat
     if arena.kind(field) == Kind::Scalar && !rest.is_empty() && !arena.is_null(field) {
         // The path goes on inside the text. What it leads to there is a copy: the text itself does not change.
         let text = arena.value(field).to_owned();
-        let parsed = read_one(arena, &text).map_err(|error| AccessError::Path(format!("the text is malformed YAML: {}", error.message)))?;
+        let parsed = read_one(arena, &text)
+            .map_err(|error| AccessError::Path(format!("the text is malformed YAML: {}", error.message)))?;
         return match parsed {
             Some(parsed) => match_path(arena, parsed, rest, create),
             None => Err(AccessError::Path("the text holds nothing".to_owned())),
@@ -50,7 +56,13 @@ pub(crate) fn match_path(arena: &mut Arena, here: NodeId, path: &[String], creat
     match_path(arena, field, rest, create)
 }
 
-fn match_index(arena: &mut Arena, here: NodeId, index: usize, rest: &[String], create: Option<Kind>) -> Access<Vec<NodeId>> {
+fn match_index(
+    arena: &mut Arena,
+    here: NodeId,
+    index: usize,
+    rest: &[String],
+    create: Option<Kind>,
+) -> Access<Vec<NodeId>> {
     let mut elements = arena.elements(here)?;
     if elements.len() == index
         && let Some(kind) = create
@@ -62,18 +74,29 @@ fn match_index(arena: &mut Arena, here: NodeId, index: usize, rest: &[String], c
     }
     match elements.get(index) {
         Some(element) => match_path(arena, *element, rest, create),
-        None => Err(AccessError::Path(format!("the list has {} elements, index {index} is behind its end", elements.len()))),
+        None => {
+            Err(AccessError::Path(format!("the list has {} elements, index {index} is behind its end", elements.len())))
+        }
     }
 }
 
-fn match_selector(arena: &mut Arena, here: NodeId, part: &str, rest: &[String], create: Option<Kind>) -> Access<Vec<NodeId>> {
+fn match_selector(
+    arena: &mut Arena,
+    here: NodeId,
+    part: &str,
+    rest: &[String],
+    create: Option<Kind>,
+) -> Access<Vec<NodeId>> {
     let (name, pattern) = split_list_selector(part)?;
-    let regex = Regex::new(pattern).map_err(|error| AccessError::Path(format!("{pattern:?} is no regular expression: {error}")))?;
+    let regex = Regex::new(pattern)
+        .map_err(|error| AccessError::Path(format!("{pattern:?} is no regular expression: {error}")))?;
     let select = |arena: &mut Arena| -> Access<Vec<NodeId>> {
         let mut found = Vec::new();
         for element in arena.elements(here)? {
             let compared = if name.is_empty() { Some(element) } else { arena.field(element, name) };
-            let Some(compared) = compared.filter(|compared| regex.is_match(&scalar_text(arena, *compared))) else { continue };
+            let Some(compared) = compared.filter(|compared| regex.is_match(&scalar_text(arena, *compared))) else {
+                continue;
+            };
             if name.is_empty() {
                 found.push(compared);
             } else {
@@ -94,7 +117,13 @@ fn match_selector(arena: &mut Arena, here: NodeId, part: &str, rest: &[String], 
 }
 
 /// Sets a value inside the text that the path meets; `false` if it meets none or cannot go on in it.
-pub(crate) fn set_in_text(arena: &mut Arena, target: NodeId, path: &[String], value: NodeId, create: Option<Kind>) -> bool {
+pub(crate) fn set_in_text(
+    arena: &mut Arena,
+    target: NodeId,
+    path: &[String],
+    value: NodeId,
+    create: Option<Kind>,
+) -> bool {
     let Some((field, inner)) = (1..path.len()).find_map(|length| {
         let field = arena.lookup(target, &path[..length]).ok().flatten()?;
         (arena.kind(field) == Kind::Scalar && !arena.is_null(field)).then_some((field, &path[length..]))
@@ -130,7 +159,11 @@ fn write(arena: &Arena, parsed: NodeId, original: &str, comments: &Comments) -> 
     if original.trim_start().starts_with(['{', '[']) {
         let value = arena.to_json(parsed).ok()?;
         let is_pretty = original.contains('\n') && original.contains("  ");
-        return Some(if is_pretty { landfall_yaml::json::encode_pretty(&value, "  ") } else { landfall_yaml::json::encode(&value) });
+        return Some(if is_pretty {
+            landfall_yaml::json::encode_pretty(&value, "  ")
+        } else {
+            landfall_yaml::json::encode(&value)
+        });
     }
     Some(comments.write(arena, parsed).trim().to_owned())
 }
@@ -149,8 +182,11 @@ impl Comments {
         if !text.contains('#') {
             return comments;
         }
-        let Ok(documents) = landfall_yaml::parse(text.as_bytes(), landfall_yaml::Resolver::Kustomize, &landfall_yaml::Limits::default())
-        else {
+        let Ok(documents) = landfall_yaml::parse(
+            text.as_bytes(),
+            landfall_yaml::Resolver::Kustomize,
+            &landfall_yaml::Limits::default(),
+        ) else {
             return comments;
         };
         let Some(document) = documents.first() else { return comments };
@@ -196,7 +232,9 @@ fn line_comment(line: &str) -> Option<&str> {
             Some(open) if character == open => quote = None,
             Some(_) => {}
             None if character == '#' && previous.is_whitespace() => return Some(line[at..].trim_end()),
-            None if matches!(character, '"' | '\'') && (previous.is_whitespace() || matches!(previous, '[' | '{' | ',')) => {
+            None if matches!(character, '"' | '\'')
+                && (previous.is_whitespace() || matches!(previous, '[' | '{' | ',')) =>
+            {
                 quote = Some(character);
             }
             None => {}
@@ -231,7 +269,8 @@ fn collect(
         }
         landfall_yaml::Kind::Scalar => {
             if matches!(node.style, landfall_yaml::Style::Literal | landfall_yaml::Style::Folded) {
-                block_lines.push((node.position.line + 1, node.end.line.saturating_sub(usize::from(node.end.column == 1))));
+                block_lines
+                    .push((node.position.line + 1, node.end.line.saturating_sub(usize::from(node.end.column == 1))));
             } else {
                 ends.insert(node.end.line, id);
             }

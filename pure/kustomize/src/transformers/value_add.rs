@@ -34,10 +34,13 @@ impl ValueTarget {
             file_path_position: fields.integer("filePathPosition")?,
         };
         if made.field_path.is_empty() {
-            return Err(BuildError::new(ErrorClass::WrongType, "a field path is needed").field(format!("{path}.fieldPath")));
+            return Err(
+                BuildError::new(ErrorClass::WrongType, "a field path is needed").field(format!("{path}.fieldPath"))
+            );
         }
         if made.file_path_position < 0 {
-            return Err(BuildError::new(ErrorClass::WrongType, "the position cannot be negative").field(format!("{path}.filePathPosition")));
+            return Err(BuildError::new(ErrorClass::WrongType, "the position cannot be negative")
+                .field(format!("{path}.filePathPosition")));
         }
         Ok(made)
     }
@@ -54,12 +57,17 @@ impl Transformer for ValueAdd {
                 let resource = &resources[at];
                 let Some(root) = resource.root else { continue };
                 if target.field_path == "metadata/namespace" {
-                    let namespace =
-                        Namespace { namespace: self.value.clone(), specs: Vec::new(), unset_only: false, subjects: SubjectMode::Default };
+                    let namespace = Namespace {
+                        namespace: self.value.clone(),
+                        specs: Vec::new(),
+                        unset_only: false,
+                        subjects: SubjectMode::Default,
+                    };
                     namespace.set(build, root).map_err(|error| resource.locate(error))?;
                     continue;
                 }
-                self.add(build, target, root).map_err(|error| resource.locate(shape_error(&error).field(target.field_path.as_str())))?;
+                self.add(build, target, root)
+                    .map_err(|error| resource.locate(shape_error(&error).field(target.field_path.as_str())))?;
             }
         }
         Ok(())
@@ -67,7 +75,12 @@ impl Transformer for ValueAdd {
 }
 
 impl ValueAdd {
-    fn add(&self, build: &mut Build<'_>, target: &ValueTarget, root: crate::node::NodeId) -> crate::node::access::Access<()> {
+    fn add(
+        &self,
+        build: &mut Build<'_>,
+        target: &ValueTarget,
+        root: crate::node::NodeId,
+    ) -> crate::node::access::Access<()> {
         let arena = &mut build.arena;
         let path = split_path(&target.field_path, '/');
         let Some(node) = arena.lookup_create(root, Kind::Scalar, &path)? else { return Ok(()) };
