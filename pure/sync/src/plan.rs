@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 
 use landfall_model::application::Application;
 use landfall_model::key::{GroupVersionKind, ObjectKey};
-use landfall_model::plan::{PlannedStep, Waiting};
+use landfall_model::plan::{PlannedStep, Step, Waiting};
 use landfall_model::status::{OperationPhase, OperationState, SyncPhase};
 use landfall_model::time::Time;
 
@@ -115,5 +115,46 @@ pub struct Place {
 
 /// Plans what to do next. Total; the same request gives the same plan.
 pub fn advance(request: &PlanRequest<'_>) -> Plan {
-    advance::advance(request)
+    let mut plan = advance::advance(request);
+    // A wave that holds nothing to do leads straight to the next one.
+    while is_idle(&plan) {
+        let state = plan.state;
+        plan = advance::advance(&PlanRequest { state: &state, ..copy(request) });
+        if plan.state == state {
+            break;
+        }
+        // What was found on the way here is not written either.
+        plan.record_first |= touches_hooks(&plan.groups) && plan.state != *request.state;
+    }
+    plan
+}
+
+/// Says whether a hook is made, let go of or deleted: then what is known has to be written first.
+fn touches_hooks(groups: &[Vec<PlannedStep>]) -> bool {
+    groups.iter().flatten().any(|step| match step.action {
+        Step::CreateHook { .. } | Step::DeleteHook { .. } | Step::RemoveFinalizer { .. } => true,
+        Step::CreateNamespace { .. }
+        | Step::Apply { .. }
+        | Step::Replace { .. }
+        | Step::DeleteAndRecreate { .. }
+        | Step::Prune { .. } => false,
+    })
+}
+
+fn is_idle(plan: &Plan) -> bool {
+    plan.groups.is_empty() && plan.waits.is_empty() && !plan.state.phase.is_completed()
+}
+
+fn copy<'a>(request: &PlanRequest<'a>) -> PlanRequest<'a> {
+    PlanRequest {
+        application: request.application,
+        instance: request.instance,
+        targets: request.targets,
+        compared: request.compared,
+        live: request.live,
+        namespace: request.namespace,
+        is_served: request.is_served,
+        state: request.state,
+        now: request.now,
+    }
 }

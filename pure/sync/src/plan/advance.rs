@@ -7,7 +7,7 @@ use landfall_model::status::{OperationPhase, OperationState, ResultCode, SyncOpe
 use landfall_model::time::Time;
 
 use super::record::places_of;
-use super::{Place, Plan, PlanRequest, Then, ending};
+use super::{Place, Plan, PlanRequest, Then, ending, touches_hooks};
 use crate::compare::Difference;
 use crate::targets::{self, Availability};
 use crate::tasks::{self, PruneRule, Task, Work};
@@ -490,14 +490,7 @@ impl Machine<'_, '_> {
             };
         }
         self.write_back();
-        let touches_hooks = self.groups.iter().flatten().any(|step| match step.action {
-            Step::CreateHook { .. } | Step::DeleteHook { .. } | Step::RemoveFinalizer { .. } => true,
-            Step::CreateNamespace { .. }
-            | Step::Apply { .. }
-            | Step::Replace { .. }
-            | Step::DeleteAndRecreate { .. }
-            | Step::Prune { .. } => false,
-        });
+        let touches_hooks = touches_hooks(&self.groups);
         let record_first =
             record_first && touches_hooks && self.state != *self.request.state || touches_hooks && !self.was_recorded();
         Plan { groups: self.groups, waits: Vec::new(), state: self.state, record_first, then, places: self.places }

@@ -263,3 +263,20 @@ fn repeated_objects_are_told_and_the_last_one_counts() {
         world.conditions()
     );
 }
+
+#[test]
+fn waves_in_which_nothing_changed_cost_no_pass_of_their_own() {
+    let objects = |last: &str| {
+        (0..5)
+            .map(|wave| in_wave(config(&format!("c{wave}"), if wave == 4 { last } else { "1" }), wave))
+            .collect::<Vec<_>>()
+    };
+    let mut world = World::new(json!({"automated": {}}), objects("1"));
+    world.pass().expect("no crash");
+    assert_eq!(world.phase(), OperationPhase::Succeeded);
+    let writes = world.status_writes;
+    world.commit("r2", objects("2"));
+    world.pass().expect("no crash");
+    assert_eq!((world.phase(), world.status_writes - writes), (OperationPhase::Succeeded, 1));
+    assert_eq!(applied(&world).len(), 6);
+}
