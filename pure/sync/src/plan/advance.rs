@@ -2,7 +2,7 @@
 
 use landfall_model::annotations::DELETION_APPROVED;
 use landfall_model::health::HealthStatus;
-use landfall_model::plan::{PlannedStep, Step, WaitUntil, Waiting};
+use landfall_model::plan::{PlannedStep, WaitUntil, Waiting};
 use landfall_model::status::{OperationPhase, OperationState, ResultCode, SyncOperation, SyncPhase};
 use landfall_model::time::Time;
 
