@@ -52,7 +52,7 @@ pub fn index(archives: &BTreeMap<String, Vec<u8>>, options: &Options) -> Result<
         merge(&mut entries, older)?;
     }
     for versions in entries.values_mut() {
-        versions.sort_by(|left, right| newest_first(left, right));
+        versions.sort_by(newest_first);
     }
     let index = json!({ "apiVersion": "v1", "entries": entries, "generated": options.generated });
     Ok((landfall_yaml::write(&index), left_out))

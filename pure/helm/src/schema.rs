@@ -37,10 +37,9 @@ pub(crate) fn check(family: &Family<'_>, values: &Map) -> Result<(), Error> {
 
 fn check_member(family: &Family<'_>, member: Member, values: &Map, report: &mut String) {
     let chart = family.chart(member);
-    if let Some(schema) = &chart.schema {
-        if let Err(failure) = check_one(chart, schema, values) {
-            report.push_str(&format!("{}:\n{failure}", family.name(member)));
-        }
+    let failure = chart.schema.as_ref().and_then(|schema| check_one(chart, schema, values).err());
+    if let Some(failure) = failure {
+        report.push_str(&format!("{}:\n{failure}", family.name(member)));
     }
     for child in family.children(member) {
         match values.get(family.name(child).as_bytes()) {

@@ -24,7 +24,7 @@ fn chart(version: &str) -> Chart {
         ("charts/sub/templates/y.yaml", "kind: Secret\n".to_owned()),
         ("README.md", "read me".to_owned()),
     ]);
-    Chart::from_tree(&tree, "").unwrap()
+    Chart::from_tree(&tree, "").expect("the chart is well formed")
 }
 
 #[test]
@@ -86,17 +86,18 @@ fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         // Paths as hostile as can be: written into the header unchecked.
-        header.as_gnu_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
+        header.as_gnu_mut().expect("it was made as one").name[..path.len()].copy_from_slice(path.as_bytes());
         header.set_cksum();
-        tar.append(&header, *content).unwrap();
+        tar.append(&header, *content).expect("memory takes everything");
     }
-    tar.into_inner().unwrap().finish().unwrap()
+    tar.into_inner().and_then(flate2::write::GzEncoder::finish).expect("memory takes everything")
 }
 
 #[test]
 fn hostile_archives_are_refused_and_not_obeyed() {
     let chart_yaml: (&str, &[u8]) = ("app/Chart.yaml", b"{apiVersion: v2, name: app, version: 1.0.0}");
-    let cases: [(&[(&str, &[u8])], &str); 7] = [
+    type Files<'a> = &'a [(&'a str, &'a [u8])];
+    let cases: [(Files<'_>, &str); 7] = [
         (&[chart_yaml, ("app/../../etc/passwd", b"x")], "parent directory"),
         (&[chart_yaml, ("app//etc/passwd", b"x")], "absolute paths"),
         (&[chart_yaml, ("app\\c:/x", b"x")], "illegally named"),

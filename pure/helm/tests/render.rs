@@ -14,7 +14,7 @@ const DUMP: &str = "kind: Dump\nvalues: {{ .Values | toJson }}\n";
 
 fn chart(files: &[(&str, &str)]) -> Chart {
     let tree = MemoryTree::of(files.iter().map(|(path, content)| (*path, content.as_bytes().to_vec())));
-    Chart::from_tree(&tree, "").unwrap()
+    Chart::from_tree(&tree, "").expect("the chart is well formed")
 }
 
 fn rendered(chart: &Chart, profile: Profile, values: Value) -> Result<Rendered, Error> {

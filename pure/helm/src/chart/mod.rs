@@ -34,6 +34,9 @@ pub struct File {
     pub content: Bytes,
 }
 
+/// The objects of a file of `crds/`, or why it is no YAML.
+pub(crate) type ReadDefinitions = Result<Arc<Vec<Value>>, String>;
+
 /// A chart as it was loaded.
 #[derive(Debug, Default)]
 pub struct Chart {
@@ -54,7 +57,7 @@ pub struct Chart {
     /// What loading had to say that is no error.
     pub warnings: Vec<String>,
     values_by_profile: [OnceLock<Result<Map<String, Value>, Error>>; 2],
-    definitions: OnceLock<Vec<(usize, Result<Arc<Vec<Value>>, String>)>>,
+    definitions: OnceLock<Vec<(usize, ReadDefinitions)>>,
     pub(crate) compiled_schema: OnceLock<Result<crate::schema::Compiled, String>>,
     pub(crate) sets: crate::engine::SetCache,
 }
@@ -111,7 +114,7 @@ impl Chart {
     }
 
     /// The files of `crds/` that hold manifests, with the objects in them; read once.
-    pub(crate) fn definitions(&self) -> impl Iterator<Item = (&File, &Result<Arc<Vec<Value>>, String>)> {
+    pub(crate) fn definitions(&self) -> impl Iterator<Item = (&File, &ReadDefinitions)> {
         let read = self.definitions.get_or_init(|| {
             let files = self.files.iter().enumerate().filter(|(_, file)| {
                 let extension = crate::go::extension(&file.path).to_ascii_lowercase();
@@ -130,7 +133,7 @@ impl Chart {
     }
 }
 
-fn definitions_in(content: &[u8]) -> Result<Arc<Vec<Value>>, String> {
+fn definitions_in(content: &[u8]) -> ReadDefinitions {
     let terminated = [content, b"\n"].concat();
     let mut objects = landfall_yaml::read(&terminated, landfall_yaml::Resolver::Kubernetes)
         .map_err(|error| crate::go::yaml_error(&error))?;
