@@ -9,11 +9,11 @@
 //! let tree = MemoryTree::of([
 //!     ("app/Chart.yaml", "{apiVersion: v2, name: app, version: 1.0.0}"),
 //!     ("app/values.yaml", "{replicas: 2}"),
-//!     ("app/templates/x.yaml", "{kind: ConfigMap, data: {count: {{ .Values.replicas }}}}"),
+//!     ("app/templates/x.yaml", "{kind: ConfigMap, data: {count: {{ .Values.replicas | quote }}}}"),
 //! ]);
 //! let chart = Chart::from_tree(&tree, "app")?;
 //! let rendered = render(&chart, &Request::new("demo", "default", Profile::Helm3), &mut NoHost)?;
-//! assert_eq!(rendered.manifests[0].object["data"]["count"], 2);
+//! assert_eq!(rendered.manifests[0].object["data"]["count"], "2");
 //! # Ok::<(), landfall_helm::error::Error>(())
 //! ```
 //!
