@@ -1,7 +1,7 @@
 //! YAML and JSON read and written as Kubernetes' Go libraries do, byte for byte, with positions for messages.
 //!
 //! Reading: [`parse`] gives documents as trees with positions, [`read`] and [`read_one`] give JSON values. The
-//! [`Resolver`] decides what plain scalars mean. Writing: [`write`] prints a JSON value as `kubectl`, Helm's `toYaml`
+//! [`Resolver`] decides what plain scalars mean. Writing: [`write()`] prints a JSON value as `kubectl`, Helm's `toYaml`
 //! and kustomize do. Changing: [`edit`] changes values and leaves the rest of a text as it was. [`json`] and [`go_number`] print JSON and floats as Go does.
 //!
 //! ```text
@@ -106,7 +106,7 @@ pub fn write(value: &Value) -> String {
     marshal(value).unwrap_or_else(|_| emit::print(value, emit::Generation::Old))
 }
 
-/// Writes as [`write`], and fails where the reference does.
+/// Writes as [`write()`], and fails where the reference does.
 ///
 /// Errors: a control character (DEL, C1) or a key that Go's reader refuses.
 pub fn marshal(value: &Value) -> Result<String, WriteError> {

@@ -25,6 +25,10 @@ pub(crate) fn documents(text: &str, resolver: Resolver, limits: &Limits, extent:
     for part in split(text)? {
         let found = of_stream(part.text, resolver, limits, Extent::FirstDocument, &mut cost)
             .map_err(|error| Error { line: error.line + part.lines_before, ..error })?;
+        if values.len() + found.len() > limits.documents_max {
+            let problem = format!("the text has more than {} documents", limits.documents_max);
+            return Err(Error::new(part.lines_before + 1, 1, problem));
+        }
         values.extend(found);
         if extent == Extent::FirstDocument && !values.is_empty() {
             break;

@@ -203,6 +203,7 @@ fn limits_are_kept() {
     assert!(read_with(b"[a, b, c]", Resolver::Kubernetes, &limits).is_err());
     let limits = Limits { documents_max: 2, ..Limits::default() };
     assert!(read_with(b"a\n--- \nb\n---\nc\n", Resolver::Kubernetes, &limits).is_err());
+    assert!(read_with(b"a: 1\n---\nb: 1\n---\nc: 1\n", Resolver::Kustomize, &limits).is_err());
     let limits = Limits { text_bytes_max: 2, ..Limits::default() };
     assert!(read_with(b"abc", Resolver::Kubernetes, &limits).is_err());
 }
