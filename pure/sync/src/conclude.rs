@@ -36,7 +36,7 @@ pub struct ConcludeRequest<'a> {
     pub source_types: &'a [String],
     /// What stops a sync, and other conditions that the comparison does not have. Times are not set.
     pub errors: &'a [Condition],
-    /// Where the operation stands after the pass, before [`retry::settle`]; `None` if there was never one. When the
+    /// Where the operation stands after the pass, before [`retry::settle`]; `None`: as it stood. When the
     /// decision is to finish, it is told from the application and this does not count.
     pub state: Option<&'a OperationState>,
     /// The namespace the controller runs in.
@@ -75,7 +75,9 @@ pub struct Verdict {
 pub fn conclude(request: &ConcludeRequest<'_>) -> Verdict {
     let before = &request.application.status;
     let asked = waiting_to_begin(request).or_else(|| finished(request));
-    let state = asked.or_else(|| request.state.cloned()).map(|state| match request.decision {
+    let state = asked.or_else(|| request.state.or(before.operation_state.as_ref()).cloned()).map(|state| match request
+        .decision
+    {
         Decision::GiveUp { why } => given_up(state, why, request.now),
         Decision::Wait { why, .. } if !state.phase.is_completed() && retry::next_try(&state).is_none() => {
             OperationState { message: why.clone(), ..state }
@@ -131,7 +133,8 @@ fn wants_the_same(request: &ConcludeRequest<'_>, after: &ApplicationStatus) -> b
 
 /// An operation that was asked for and may not begin yet is shown as running, with the reason.
 fn waiting_to_begin(request: &ConcludeRequest<'_>) -> Option<OperationState> {
-    let is_new = request.state.is_none_or(|state| state.phase.is_completed());
+    let known = request.state.or(request.application.status.operation_state.as_ref());
+    let is_new = known.is_none_or(|state| state.phase.is_completed());
     let waits = matches!(request.decision, Decision::Wait { .. }) && request.application.operation.is_some() && is_new;
     waits.then(|| start::pending(request.application, request.now))
 }

@@ -348,3 +348,15 @@ fn a_live_object_is_read_for_its_marks_alone() {
         assert_eq!(Live::read(&value, &rules).key.name, "", "{name}");
     }
 }
+
+#[test]
+fn progress_is_never_lost_because_a_pass_could_not_look_at_it() {
+    let mut application = application(json!({}));
+    application.status.operation_state = serde_json::from_value(json!({"operation": {"sync": {}}, "phase": "Running",
+        "startedAt": "2026-01-01T00:00:00Z", "syncResult": {"revision": "abc"}}))
+    .expect("valid");
+    application.operation = application.status.operation_state.as_ref().map(|state| state.operation.clone());
+    let verdict = concluded(&application, None, &[], 100);
+    assert_eq!(verdict.status.operation_state, application.status.operation_state);
+    assert_eq!(verdict.operation, application.operation);
+}
