@@ -10,8 +10,8 @@
 //!        Sync | Heal | RollBack (start) ── start::begin ──> OperationState     a new operation
 //!        Retry ── start::retry ──> OperationState                              the next try of the same one
 //!        Continue                                                              an operation runs: plan on
-//!        Finish ── start::finish ──> OperationState                            it cannot be carried out
-//!        Nothing | Wait | Hold | GiveUp | Delete                               with the reason in words
+//!        Finish | GiveUp                                                       it ends; conclude tells it
+//!        Nothing | Wait | Hold | Delete                                        with the reason in words
 //!  OperationState + Targets + LiveByKey ── plan::advance ──> Plan      the next groups of steps, what it waits for
 //!        (the caller carries the groups out: Step -> Outcome)
 //!  Plan + outcomes ── plan::record ──> OperationState       back to plan::advance, until there is nothing to do now
@@ -31,7 +31,7 @@
 //!     let plan = plan::advance(&PlanRequest { state: &current, .. });
 //!     if plan.groups.is_empty() { state = Some(plan.state); break }
 //!     if plan.record_first { write plan.state to status.operationState }   // so that a crash cannot run a hook twice
-//!     let outcomes = carry out plan.groups;                                // and put what was applied into `live`
+//!     let outcomes = carry out plan.groups;      // answers go into `live` at once, deletions by plan::reflect
 //!     state = Some(plan::record(&plan, &outcomes, now));
 //! }
 //! let verdict = conclude::conclude(&ConcludeRequest { .. });               // compare again first if anything was applied
