@@ -397,11 +397,19 @@ fn owns_filled_maps(last: &FieldSet, value: &Value, schema: Schema<'_>) -> bool 
     };
     last.members.iter().any(is_filled)
         || last.children.iter().any(|(element, below)| {
-            match (crate::ownership::find(Some(value), element), step_into(schema, element)) {
+            match (element_of(value, element, schema), step_into(schema, element)) {
                 (Some(value), Some(inside)) => owns_filled_maps(below, value, inside),
                 _ => true,
             }
         })
+}
+
+/// The value at one step of a path; elements that leave a key to its default are found too.
+fn element_of<'v>(value: &'v Value, element: &Element, schema: Schema<'_>) -> Option<&'v Value> {
+    crate::ownership::find(Some(value), element).or_else(|| {
+        let list = value.as_array()?;
+        list.iter().find(|candidate| typed::identity(schema, candidate).is_ok_and(|found| found == *element))
+    })
 }
 
 /// Removes what the last configuration had, the new one has not, and nobody else owns.
