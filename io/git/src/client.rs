@@ -230,7 +230,7 @@ impl GitRemote for GitClient {
         if let Ok(Address::Local { .. }) = address::parse(&repository.url) {
             return self.read(repository, |mirror, _, url| local_refs(mirror, url)).await;
         }
-        let (repository, prefixes) = (repository.clone(), extra_prefixes.to_vec());
+        let (repository, prefixes) = (self.inner.clients.signed_in(repository).await?, extra_prefixes.to_vec());
         let url = repository.url.clone();
         let list = move |inner: &Inner, work: &Work| {
             inner.exchange(&repository, work, |transport| wire::list_refs(transport, &prefixes, work))
@@ -253,7 +253,7 @@ impl GitRemote for GitClient {
         if missing_commits.is_empty() {
             return Ok(());
         }
-        let (repository, mirror) = (repository.clone(), mirror.clone());
+        let (repository, mirror) = (self.inner.clients.signed_in(repository).await?, mirror.clone());
         let url = repository.url.clone();
         let fetch = move |inner: &Inner, work: &Work| {
             let outcome = inner.exchange(&repository, work, |transport| {
@@ -289,7 +289,7 @@ impl GitRemote for GitClient {
             return only(&repository.url, &wanted, found);
         }
         let _one_at_a_time = mirror.fetching.lock().await;
-        let (repository, mirror) = (repository.clone(), mirror.clone());
+        let (repository, mirror) = (self.inner.clients.signed_in(repository).await?, mirror.clone());
         let url = repository.url.clone();
         let search = move |inner: &Inner, work: &Work| {
             inner.exchange(&repository, work, |transport| {
@@ -342,7 +342,7 @@ impl GitRemote for GitClient {
             return Err(SourceError::of(SourceProblem::Broken, &repository.url, reason));
         }
         let mirror = self.mirror(&repository.url).await?;
-        let (repository, change) = (repository.clone(), change.clone());
+        let (repository, change) = (self.inner.clients.signed_in(repository).await?, change.clone());
         let url = repository.url.clone();
         let push = move |inner: &Inner, work: &Work| {
             let commit = write::commit(&mirror, &repository.url, base.as_ref(), &change)?;

@@ -147,10 +147,10 @@ async fn a_redirect_is_followed_for_every_request() {
 async fn settings_that_cannot_work_are_refused_before_anything_is_sent() {
     let client = client();
     let mut app = Repository::public("https://git.invalid/x");
-    app.credentials.unsupported = vec!["GitHub App (githubApp*)".into()];
+    app.credentials.unsupported = vec!["Google Cloud service account (gcpServiceAccountKey)".into()];
     let error = client.client.list_refs(&app, &[]).await.unwrap_err();
     assert_eq!(error.problem, SourceProblem::Unsupported);
-    assert!(error.to_string().contains("GitHub App"), "{error}");
+    assert!(error.to_string().contains("Google Cloud"), "{error}");
 
     let mut certificate = Repository::public("https://git.invalid/x");
     certificate.connection.tls_authorities =

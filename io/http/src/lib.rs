@@ -3,6 +3,8 @@
 //! The crates for Git, chart repositories and registries share this, so that one setting works the same everywhere.
 //! Entry: [`Clients::client`], [`failure`], [`refusal`].
 
+mod github_app;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
@@ -29,6 +31,7 @@ pub struct Clients {
     connect_timeout: Duration,
     idle_timeout: Duration,
     by_setting: Mutex<HashMap<Setting, Client>>,
+    tokens: github_app::Tokens,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -42,7 +45,7 @@ impl Clients {
     /// Makes an empty keep. `connect_timeout` bounds name look-up, connection and TLS; `idle_timeout` bounds the wait
     /// for the first and for every further byte.
     pub fn with_timeouts(connect_timeout: Duration, idle_timeout: Duration) -> Self {
-        Self { connect_timeout, idle_timeout, by_setting: Mutex::default() }
+        Self { connect_timeout, idle_timeout, by_setting: Mutex::default(), tokens: Mutex::default() }
     }
 
     /// Returns a client with the TLS options and proxy of `repository`; it does not send credentials by itself, see
@@ -72,6 +75,19 @@ impl Clients {
         }
         kept.insert(setting, client.clone());
         Ok(client)
+    }
+
+    /// Exchanges a GitHub App's key for the token that it gives; other credentials stay as they are.
+    ///
+    /// Errors: `Invalid` key, `AuthenticationFailed` and `Forbidden` as GitHub says, and those of any request.
+    pub async fn signed_in(&self, repository: &Repository) -> Result<Repository, SourceError> {
+        match &repository.credentials.github_app {
+            None => Ok(repository.clone()),
+            Some(app) => {
+                let client = self.client(repository)?;
+                github_app::signed_in(repository, app, &client, &self.tokens).await
+            }
+        }
     }
 
     fn build(&self, repository: &Repository, setting: &Setting) -> Result<Client, SourceError> {

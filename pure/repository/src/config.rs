@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::repository::{Connection, Credentials, Repository, RepositoryKind};
+use crate::repository::{Connection, Credentials, GithubApp, Repository, RepositoryKind};
 use crate::secret::Confidential;
 
 /// The label that makes a Secret a repository, a template, or something else.
@@ -112,6 +112,7 @@ pub fn parse(
         }),
         tls_client_certificate: reader.text("tlsClientCertData"),
         tls_client_key: reader.text("tlsClientCertKey").map(Confidential::of),
+        github_app: reader.github_app(),
         unsupported: reader.unsupported(),
     };
     if credentials.tls_client_certificate.is_some() != credentials.tls_client_key.is_some() {
@@ -149,8 +150,7 @@ pub fn parse(
 }
 
 /// The credentials that Argo CD knows and Landfall does not: the keys that announce them and their names.
-const UNSUPPORTED: [(&str, &str); 4] = [
-    ("githubAppPrivateKey", "GitHub App (githubApp*)"),
+const UNSUPPORTED: [(&str, &str); 3] = [
     ("gcpServiceAccountKey", "Google Cloud service account (gcpServiceAccountKey)"),
     ("azureServicePrincipalClientSecret", "Azure service principal (azureServicePrincipal*)"),
     ("useAzureWorkloadIdentity", "Azure workload identity (useAzureWorkloadIdentity)"),
@@ -200,6 +200,21 @@ impl Reader<'_> {
                 false
             }
         }
+    }
+
+    fn github_app(&mut self) -> Option<GithubApp> {
+        let private_key = self.text("githubAppPrivateKey").map(Confidential::of)?;
+        let Some(id) = self.word("githubAppID") else {
+            self.complain("githubAppID", "is missing: the GitHub App is not used");
+            return None;
+        };
+        let installation_id = self.word("githubAppInstallationID");
+        Some(GithubApp {
+            id,
+            installation_id,
+            private_key,
+            enterprise_base_url: self.word("githubAppEnterpriseBaseUrl"),
+        })
     }
 
     fn unsupported(&mut self) -> Vec<String> {

@@ -57,6 +57,8 @@ pub struct Credentials {
     pub tls_client_certificate: Option<String>,
     /// Key of the client certificate, PEM.
     pub tls_client_key: Option<Confidential>,
+    /// A GitHub App that buys a token with its key.
+    pub github_app: Option<GithubApp>,
     /// Ways that Argo CD has and Landfall has not: named, so that the message can say so.
     pub unsupported: Vec<String>,
 }
@@ -66,6 +68,19 @@ impl Credentials {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Names a GitHub App. Source: Argo CD's keys `githubApp*`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct GithubApp {
+    /// The app's id.
+    pub id: String,
+    /// The installation's id; found out from the repository if absent.
+    pub installation_id: Option<String>,
+    /// The app's private key, PEM.
+    pub private_key: Confidential,
+    /// The API's address of a GitHub Enterprise server, such as `https://git.example.org/api/v3`.
+    pub enterprise_base_url: Option<String>,
 }
 
 /// Holds how to connect, apart from who we are.

@@ -152,17 +152,27 @@ fn a_wrong_value_is_named_and_the_rest_still_counts() {
         ("insecure", "yes"),
         ("depth", "-1"),
         ("password", "p\n"),
-        ("githubAppPrivateKey", "k"),
+        ("gcpServiceAccountKey", "k"),
     ];
     let (config, problems) = config::parse("mine", SecretRole::Repository, &data(&pairs));
     let config = config.unwrap();
     assert_eq!(config.url, "https://git.example/x");
     assert_eq!(config.credentials.password.as_ref().map(|p| p.reveal()), Some("p"));
-    assert_eq!(config.credentials.unsupported, ["GitHub App (githubApp*)"]);
+    assert_eq!(config.credentials.unsupported, ["Google Cloud service account (gcpServiceAccountKey)"]);
     assert_eq!(problems.len(), 3);
     assert!(problems.iter().all(|problem| problem.starts_with("Secret mine: ")), "{problems:?}");
     assert!(!format!("{config:?}").contains("\"p\""));
 
     let (config, problems) = config::parse("none", SecretRole::Repository, &data(&[]));
     assert_eq!((config, problems.len()), (None, 1));
+}
+
+#[test]
+fn a_github_app_needs_its_id_and_its_key() {
+    let url = ("url", "https://github.example/team/app");
+    let app = secret("app", SecretRole::Repository, &[url, ("githubAppID", "1"), ("githubAppPrivateKey", "k")]);
+    let app = app.credentials.github_app.unwrap();
+    assert_eq!((app.id.as_str(), app.installation_id), ("1", None));
+    let (config, problems) = config::parse("half", SecretRole::Repository, &data(&[url, ("githubAppPrivateKey", "k")]));
+    assert_eq!((config.unwrap().credentials.github_app, problems.len()), (None, 1));
 }
