@@ -3,6 +3,7 @@
 //! Source: go.yaml.in/yaml v2.4.3 and v3.0.4 `keyList.Less`.
 
 use std::cmp::Ordering;
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
 /// Chooses between the two generations, which differ where a letter meets another character after a digit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +49,7 @@ fn compare(left: &str, right: &str, generation: Generation) -> Ordering {
     let (Some(a), Some(b)) = (left.chars().next(), right.chars().next()) else {
         return left.len().cmp(&right.len());
     };
-    match (a.is_alphabetic(), b.is_alphabetic()) {
+    match (is_letter(a), is_letter(b)) {
         (true, true) => return a.cmp(&b),
         (false, false) => {}
         (a_is_letter, _) => {
@@ -77,9 +78,20 @@ fn number(text: &str, continues_number: bool) -> (i64, usize) {
     (value, digits)
 }
 
-/// Says whether a character is a decimal digit of any script.
+/// Says whether a character is a letter of any script (Unicode category L, as Go's `unicode.IsLetter`).
+fn is_letter(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_alphabetic();
+    }
+    character.general_category_group() == GeneralCategoryGroup::Letter
+}
+
+/// Says whether a character is a decimal digit of any script (Unicode category Nd, as Go's `unicode.IsDigit`).
 fn is_digit(character: char) -> bool {
-    character.is_ascii_digit() || !character.is_ascii() && character.is_numeric() && !character.is_alphabetic()
+    if character.is_ascii() {
+        return character.is_ascii_digit();
+    }
+    character.general_category() == GeneralCategory::DecimalNumber
 }
 
 #[cfg(test)]
