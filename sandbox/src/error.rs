@@ -7,25 +7,25 @@ use serde_json::{Map, Value, json};
 
 /// One offending field of an invalid object, a `details.causes` entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
+pub(crate) struct Cause {
     /// The machine-readable kind, e.g. `FieldValueRequired`.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// The sentence without the field path, e.g. `Required value`.
-    pub message: String,
+    pub(crate) message: String,
     /// The path of the field, e.g. `spec.template.spec.containers[0].image`.
-    pub field: String,
+    pub(crate) field: String,
 }
 
 impl Cause {
     /// A mandatory field is absent.
-    pub fn required(field: impl Into<String>, detail: &str) -> Self {
+    pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
         let message =
             if detail.is_empty() { "Required value".to_string() } else { format!("Required value: {detail}") };
         Self { reason: "FieldValueRequired", message, field: field.into() }
     }
 
     /// A field has a value that is not allowed there.
-    pub fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
+    pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
         Self {
             reason: "FieldValueInvalid",
             message: format!("Invalid value: {}: {detail}", shown(value)),
@@ -34,7 +34,7 @@ impl Cause {
     }
 
     /// A field has the wrong JSON type.
-    pub fn type_invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
+    pub(crate) fn type_invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
         Self {
             reason: "FieldValueTypeInvalid",
             message: format!("Invalid value: {}: {detail}", shown_type(value)),
@@ -43,7 +43,7 @@ impl Cause {
     }
 
     /// A field has a value outside of its closed set.
-    pub fn not_supported(field: impl Into<String>, value: &Value, allowed: &[&str]) -> Self {
+    pub(crate) fn not_supported(field: impl Into<String>, value: &Value, allowed: &[&str]) -> Self {
         let list: Vec<String> = allowed.iter().map(|item| format!("{item:?}")).collect();
         Self {
             reason: "FieldValueNotSupported",
@@ -53,7 +53,7 @@ impl Cause {
     }
 
     /// Two list items or map entries that must differ are equal.
-    pub fn duplicate(field: impl Into<String>, value: &Value) -> Self {
+    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
         Self {
             reason: "FieldValueDuplicate",
             message: format!("Duplicate value: {}", shown(value)),
@@ -62,12 +62,12 @@ impl Cause {
     }
 
     /// A field may not be set in this situation.
-    pub fn forbidden(field: impl Into<String>, detail: &str) -> Self {
+    pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
         Self { reason: "FieldValueForbidden", message: format!("Forbidden: {detail}"), field: field.into() }
     }
 
     /// A string is longer than allowed.
-    pub fn too_long(field: impl Into<String>, max_bytes: usize) -> Self {
+    pub(crate) fn too_long(field: impl Into<String>, max_bytes: usize) -> Self {
         Self {
             reason: "FieldValueTooLong",
             message: format!("Too long: may not be more than {max_bytes} bytes"),
@@ -100,15 +100,15 @@ fn shown_type(value: &Value) -> String {
 /// A refusal, in Kubernetes' terms; turns into a `Status` object with [`ApiError::to_status`].
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
-pub struct ApiError {
+pub(crate) struct ApiError {
     /// The HTTP status code.
-    pub code: u16,
+    pub(crate) code: u16,
     /// Kubernetes' machine-readable reason, e.g. `NotFound`; empty when unknown.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// The sentence for people.
-    pub message: String,
+    pub(crate) message: String,
     /// `Status.details`, an object, or null when there is none.
-    pub details: Value,
+    pub(crate) details: Value,
 }
 
 impl ApiError {
@@ -117,22 +117,22 @@ impl ApiError {
     }
 
     /// The object does not exist. `resource` is `plural` or `plural.group`.
-    pub fn not_found(resource: &str, name: &str) -> Self {
+    pub(crate) fn not_found(resource: &str, name: &str) -> Self {
         Self::new(404, "NotFound", format!("{resource} {name:?} not found"), resource_details(resource, name))
     }
 
     /// The path names no resource that is served.
-    pub fn no_such_resource() -> Self {
+    pub(crate) fn no_such_resource() -> Self {
         Self::new(404, "NotFound", "the server could not find the requested resource", json!({}))
     }
 
     /// An object of that name exists already.
-    pub fn already_exists(resource: &str, name: &str) -> Self {
+    pub(crate) fn already_exists(resource: &str, name: &str) -> Self {
         Self::new(409, "AlreadyExists", format!("{resource} {name:?} already exists"), resource_details(resource, name))
     }
 
     /// The object changed since it was read, or a precondition does not hold.
-    pub fn conflict(resource: &str, name: &str, why: &str) -> Self {
+    pub(crate) fn conflict(resource: &str, name: &str, why: &str) -> Self {
         Self::new(
             409,
             "Conflict",
@@ -142,7 +142,7 @@ impl ApiError {
     }
 
     /// The usual conflict of optimistic locking.
-    pub fn modified(resource: &str, name: &str) -> Self {
+    pub(crate) fn modified(resource: &str, name: &str) -> Self {
         Self::conflict(
             resource,
             name,
@@ -151,7 +151,7 @@ impl ApiError {
     }
 
     /// The object breaks validation rules; `kind` and `group` name its type.
-    pub fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
+    pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
         let qualified = if group.is_empty() { kind.to_string() } else { format!("{kind}.{group}") };
         let mut sentences: Vec<String> = Vec::with_capacity(causes.len());
         for cause in &causes {
@@ -183,17 +183,17 @@ impl ApiError {
     }
 
     /// The request cannot be understood.
-    pub fn bad_request(message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message, Value::Null)
     }
 
     /// The verb is not served at this path.
-    pub fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", json!({}))
     }
 
     /// The body's media type is not understood.
-    pub fn unsupported_media_type(accepted: &[&str]) -> Self {
+    pub(crate) fn unsupported_media_type(accepted: &[&str]) -> Self {
         Self::new(
             415,
             "UnsupportedMediaType",
@@ -206,7 +206,7 @@ impl ApiError {
     }
 
     /// None of the media types that the client accepts can be written.
-    pub fn not_acceptable(accepted: &[&str]) -> Self {
+    pub(crate) fn not_acceptable(accepted: &[&str]) -> Self {
         Self::new(
             406,
             "NotAcceptable",
@@ -216,12 +216,12 @@ impl ApiError {
     }
 
     /// The asked history was compacted away.
-    pub fn expired(message: impl Into<String>) -> Self {
+    pub(crate) fn expired(message: impl Into<String>) -> Self {
         Self::new(410, "Expired", message, Value::Null)
     }
 
     /// The asked revision lies in the future.
-    pub fn revision_too_large(asked: u64, current: u64) -> Self {
+    pub(crate) fn revision_too_large(asked: u64, current: u64) -> Self {
         Self::new(
             504,
             "Timeout",
@@ -232,7 +232,7 @@ impl ApiError {
     }
 
     /// The write is not allowed.
-    pub fn forbidden(resource: &str, name: &str, why: &str) -> Self {
+    pub(crate) fn forbidden(resource: &str, name: &str, why: &str) -> Self {
         Self::new(
             403,
             "Forbidden",
@@ -242,12 +242,12 @@ impl ApiError {
     }
 
     /// The caller gave no valid credentials.
-    pub fn unauthorized() -> Self {
+    pub(crate) fn unauthorized() -> Self {
         Self::new(401, "Unauthorized", "Unauthorized", Value::Null)
     }
 
     /// The namespace is being deleted: nothing new may be created in it.
-    pub fn namespace_terminating(resource: &str, name: &str, namespace: &str) -> Self {
+    pub(crate) fn namespace_terminating(resource: &str, name: &str, namespace: &str) -> Self {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
         let mut error = Self::forbidden(resource, name, &why);
         if let Value::Object(details) = &mut error.details {
@@ -262,22 +262,22 @@ impl ApiError {
     }
 
     /// The body is larger than the server takes.
-    pub fn body_too_large(limit_bytes: usize) -> Self {
+    pub(crate) fn body_too_large(limit_bytes: usize) -> Self {
         Self::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {limit_bytes}"), json!({}))
     }
 
     /// Server-side apply met fields that other managers own.
-    pub fn apply_conflict(message: impl Into<String>, causes: Vec<Value>) -> Self {
+    pub(crate) fn apply_conflict(message: impl Into<String>, causes: Vec<Value>) -> Self {
         Self::new(409, "Conflict", message, json!({"causes": causes}))
     }
 
     /// The request would take the object past a disruption budget or another temporary limit.
-    pub fn too_many_requests(message: impl Into<String>, causes: Value) -> Self {
+    pub(crate) fn too_many_requests(message: impl Into<String>, causes: Value) -> Self {
         Self::new(429, "TooManyRequests", message, causes)
     }
 
     /// The server failed in a way that is its own fault.
-    pub fn internal(message: impl std::fmt::Display) -> Self {
+    pub(crate) fn internal(message: impl std::fmt::Display) -> Self {
         Self::new(
             500,
             "InternalError",
@@ -287,7 +287,7 @@ impl ApiError {
     }
 
     /// The `Status` object as it goes over the wire.
-    pub fn to_status(&self) -> Value {
+    pub(crate) fn to_status(&self) -> Value {
         let mut status = Map::new();
         status.insert("kind".into(), json!("Status"));
         status.insert("apiVersion".into(), json!("v1"));

@@ -260,11 +260,6 @@ impl FieldSelector {
         self.terms.is_empty()
     }
 
-    /// The name that `metadata.name=…` asks for.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.terms.iter().find(|term| term.equal && term.field == "metadata.name").map(|term| term.value.as_str())
-    }
-
     /// True when the object's fields meet every term.
     pub(crate) fn matches(&self, object: &Value) -> bool {
         self.terms.iter().all(|term| (field_text(object, &term.field) == term.value) == term.equal)

@@ -93,8 +93,8 @@ fn mount_token(core: &Core, pod: &mut Value) {
     let is_mounted = |container: &Value| {
         json::list(container, "/volumeMounts").iter().any(|mount| json::text(mount, "/mountPath") == TOKEN_MOUNT)
     };
-    let containers = json::list(pod, "/spec/containers").iter().chain(json::list(pod, "/spec/initContainers"));
-    if containers.map(is_mounted).all(|mounted| mounted) {
+    let mut containers = json::list(pod, "/spec/containers").iter().chain(json::list(pod, "/spec/initContainers"));
+    if containers.all(is_mounted) {
         return;
     }
     let volume_name = format!("kube-api-access-{}", core.random.name_suffix());

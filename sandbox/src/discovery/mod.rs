@@ -76,8 +76,11 @@ pub(crate) fn version_rank(version: &str) -> (u8, i64, i64, String) {
     }
 }
 
+/// The versions of a group, best first, with their resources.
+type Versions = Vec<(String, Vec<Arc<Resource>>)>;
+
 /// Groups in discovery's order, each with its versions, best first, and their resources.
-fn groups(registry: &Registry) -> Vec<(String, Vec<(String, Vec<Arc<Resource>>)>)> {
+fn groups(registry: &Registry) -> Vec<(String, Versions)> {
     let mut by_group: BTreeMap<String, BTreeMap<String, Vec<Arc<Resource>>>> = BTreeMap::new();
     for resource in registry.all() {
         by_group.entry(resource.group.clone()).or_default().entry(resource.version.clone()).or_default().push(resource);

@@ -9,6 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use super::protobuf;
 use crate::error::ApiError;
 use crate::operations::Decoded;
 
@@ -65,7 +66,7 @@ impl Body for SandboxBody {
 }
 
 /// The media types in which objects may come.
-pub(crate) const ACCEPTED: &[&str] = &["application/json", "application/yaml"];
+pub(crate) const ACCEPTED: &[&str] = &["application/json", "application/yaml", protobuf::MEDIA_TYPE];
 
 /// How deep a body may nest; deeper ones are refused before they are built.
 const DEPTH_MAX: usize = 200;
@@ -76,6 +77,9 @@ pub(crate) fn decode(content_type: &str, body: &Bytes) -> Result<Decoded, ApiErr
     match media_type {
         "" | "application/json" | "*/*" => decode_json(body),
         "application/yaml" | "application/x-yaml" | "text/yaml" => decode_yaml(body),
+        protobuf::MEDIA_TYPE => protobuf::decode(body)
+            .map(Decoded::from)
+            .map_err(|why| ApiError::bad_request(format!("the body of the request is not readable protobuf: {why}"))),
         _ => Err(ApiError::unsupported_media_type(ACCEPTED)),
     }
 }

@@ -12,6 +12,7 @@ mod negotiate;
 mod objects;
 pub(crate) mod params;
 pub(crate) mod path;
+mod protobuf;
 mod respond;
 mod reviews;
 mod special;

@@ -55,12 +55,7 @@ impl Request<'_> {
             }
             given => given.to_string(),
         };
-        Ok(WriteOptions {
-            caller: self.caller.clone(),
-            manager,
-            dry_run: self.params.dry_run()?,
-            validation: self.params.field_validation()?,
-        })
+        Ok(WriteOptions { manager, dry_run: self.params.dry_run()?, validation: self.params.field_validation()? })
     }
 }
 

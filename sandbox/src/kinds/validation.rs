@@ -42,10 +42,8 @@ pub(super) fn validate(_core: &Core, resource: &Resource, value: &Value, old: Op
         "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
             binding(value, old, causes);
         }
-        "storageclasses.storage.k8s.io" => {
-            if json::text(value, "/provisioner").is_empty() {
-                causes.push(Cause::required("provisioner", ""));
-            }
+        "storageclasses.storage.k8s.io" if json::text(value, "/provisioner").is_empty() => {
+            causes.push(Cause::required("provisioner", ""));
         }
         "priorityclasses.scheduling.k8s.io" => {
             if let Some(old) = old {

@@ -344,7 +344,7 @@ pub(super) fn advance_generation(resource: &Resource, old: &Value, new: &mut Val
         GenerationFollows::Spec => old.get("spec") != new.get("spec"),
         GenerationFollows::AllButMetadata => {
             let relevant = |key: &str| {
-                !matches!(key, "metadata" | "apiVersion" | "kind") && !(resource.has_status && key == "status")
+                !(matches!(key, "metadata" | "apiVersion" | "kind") || (resource.has_status && key == "status"))
             };
             let empty = serde_json::Map::new();
             let before = old.as_object().unwrap_or(&empty);

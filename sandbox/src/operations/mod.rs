@@ -49,15 +49,6 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// A component of the control plane itself.
-    pub(crate) fn component(name: &str) -> Self {
-        Self {
-            user: format!("system:{name}"),
-            groups: vec!["system:masters".to_string(), "system:authenticated".to_string()],
-            user_agent: name.to_string(),
-        }
-    }
-
     /// The field manager of a write that names none: the program's name.
     pub(crate) fn default_manager(&self) -> String {
         let program = self.user_agent.split('/').next().unwrap_or_default();
@@ -69,8 +60,6 @@ impl Caller {
 /// How a write is to be done.
 #[derive(Debug, Clone)]
 pub(crate) struct WriteOptions {
-    /// Who asks.
-    pub(crate) caller: Caller,
     /// The field manager under which the write is recorded.
     pub(crate) manager: String,
     /// Everything but the storing.
@@ -82,12 +71,7 @@ pub(crate) struct WriteOptions {
 impl WriteOptions {
     /// The options of a component of the control plane.
     pub(crate) fn component(name: &str) -> Self {
-        Self {
-            caller: Caller::component(name),
-            manager: name.to_string(),
-            dry_run: false,
-            validation: FieldValidation::Ignore,
-        }
+        Self { manager: name.to_string(), dry_run: false, validation: FieldValidation::Ignore }
     }
 }
 

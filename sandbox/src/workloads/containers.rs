@@ -340,7 +340,7 @@ fn running(view: &View<'_>, step: &mut Step) {
     if !ready && (was_ready || fresh_start || ready_at.is_none()) && (has_probe || ready_at.is_none()) && !view.is_init
     {
         let since_start = view.now.duration_since(started).as_secs();
-        if ready_at.is_none() && (was_ready || since_start == 0) || was_ready {
+        if was_ready || (ready_at.is_none() && since_start == 0) {
             tell(
                 step,
                 "Warning",
@@ -351,7 +351,7 @@ fn running(view: &View<'_>, step: &mut Step) {
     }
     let started_up = ready || view.container.get("startupProbe").is_none();
     json::set(&mut step.status, &["started"], started_up);
-    json::set(&mut step.status, &["ready"], ready && !(view.is_init && !is_sidecar(view)));
+    json::set(&mut step.status, &["ready"], ready && (is_sidecar(view) || !view.is_init));
 }
 
 fn flapping(view: &View<'_>) -> Option<Duration> {

@@ -1,10 +1,8 @@
 //! The API through `kube::Client`, in process: what a controller's author relies on.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{client, config_map, object, sandbox};
+use crate::common::{client, config_map, object, sandbox};
 use futures::{StreamExt, TryStreamExt, pin_mut};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service, ServiceAccount};
 use kube::Error;

@@ -1,8 +1,6 @@
 //! Server-side apply: ownership, conflicts, force, and writes that change nothing.
 
-mod common;
-
-use common::{client, deployment, sandbox};
+use crate::common::{client, deployment, sandbox};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;

@@ -1,8 +1,6 @@
 //! Custom resources: from definition to discovery, defaults, pruning and validation.
 
-mod common;
-
-use common::{client, object, sandbox};
+use crate::common::{client, object, sandbox};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,

@@ -1,8 +1,6 @@
 //! One file holds everything: what was answered is there after the process is gone.
 
-mod common;
-
-use common::{client, config_map, object};
+use crate::common::{client, config_map, object};
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};

@@ -1,19 +1,19 @@
 //! Simulated workloads: rollouts, faults and time.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{client, deployment, object, sandbox};
+use crate::common::{client, deployment, object, sandbox};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests: what is missing fails them")]
 fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
     status["conditions"].as_array().unwrap().iter().find(|held| held["type"] == kind).unwrap_or(&Value::Null)
 }
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests: what is missing fails them")]
 async fn status_of(deployments: &Api<Deployment>, name: &str) -> Value {
     serde_json::to_value(deployments.get(name).await.unwrap().status.unwrap()).unwrap()
 }
@@ -112,6 +112,7 @@ fn pod(name: &str, fault: &str, container: Value) -> Pod {
         "spec": {"restartPolicy": "Always", "containers": [container]}}))
 }
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests: what is missing fails them")]
 async fn main_status(pods: &Api<Pod>, name: &str) -> Value {
     let pod = pods.get(name).await.unwrap();
     serde_json::to_value(&pod.status.unwrap().container_statuses.unwrap()[0]).unwrap()
@@ -168,7 +169,7 @@ async fn a_pod_waits_for_the_objects_that_it_refers_to() {
     sandbox.settle().await;
     assert_eq!(main_status(&pods, "needy").await["state"]["waiting"]["reason"], "CreateContainerConfigError");
     let maps: Api<ConfigMap> = Api::default_namespaced(client(&sandbox));
-    maps.create(&PostParams::default(), &common::config_map("settings", "a", "b")).await.unwrap();
+    maps.create(&PostParams::default(), &crate::common::config_map("settings", "a", "b")).await.unwrap();
     sandbox.advance(Duration::from_secs(6)).await;
     assert_eq!(main_status(&pods, "needy").await["ready"], true);
 }

@@ -1,5 +1,4 @@
 //! What the tests share: a sandbox, a client for it, and small objects.
-#![expect(dead_code, reason = "each test file uses some of these")]
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use landfall_sandbox::{Clock, Sandbox};
@@ -7,28 +6,28 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// A sandbox whose clock only the test moves, with repeatable names.
-pub async fn sandbox() -> Sandbox {
+pub(crate) async fn sandbox() -> Sandbox {
     let start = "2026-01-02T03:04:05Z".parse().expect("a timestamp");
     Sandbox::builder().clock(Clock::driven(start)).seed(7).start().await.expect("a sandbox in memory starts")
 }
 
 /// A `kube` client without a socket.
-pub fn client(sandbox: &Sandbox) -> kube::Client {
+pub(crate) fn client(sandbox: &Sandbox) -> kube::Client {
     kube::Client::new(sandbox.client_service(), "default")
 }
 
 /// An object of a typed kind from JSON.
-pub fn object<K: DeserializeOwned>(value: Value) -> K {
+pub(crate) fn object<K: DeserializeOwned>(value: Value) -> K {
     serde_json::from_value(value).expect("the test's object has its kind's shape")
 }
 
 /// A ConfigMap with one key.
-pub fn config_map(name: &str, key: &str, text: &str) -> ConfigMap {
+pub(crate) fn config_map(name: &str, key: &str, text: &str) -> ConfigMap {
     object(json!({"metadata": {"name": name}, "data": {key: text}}))
 }
 
 /// A Deployment of one container.
-pub fn deployment(name: &str, replicas: i64, image: &str) -> Value {
+pub(crate) fn deployment(name: &str, replicas: i64, image: &str) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "default"},
         "spec": {

@@ -1,8 +1,6 @@
 //! The API over TLS: the kubeconfig works, and strangers are turned away.
 
-mod common;
-
-use common::sandbox;
+use crate::common::sandbox;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Api, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
