@@ -111,7 +111,7 @@ fn plain<'a>(resolver: Resolver, wanted: Wanted, value: Cow<'a, str>) -> Meaning
         Some(b'.') => match &*value {
             ".nan" | ".NaN" | ".NAN" => Some(Meaning::Float(f64::NAN)),
             ".inf" | ".Inf" | ".INF" => Some(Meaning::Float(f64::INFINITY)),
-            text => parse_float(text).map(Meaning::Float),
+            text => parse_fraction(text).map(Meaning::Float),
         },
         Some(b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~') => word(resolver, &value),
         Some(_) => None,
@@ -228,6 +228,18 @@ fn parse_float(text: &str) -> Option<f64> {
     text.parse().ok().filter(|float: &f64| float.is_finite())
 }
 
+/// Parses a float that starts with its point. Go lets underscores separate its digits.
+fn parse_fraction(text: &str) -> Option<f64> {
+    if !text.contains('_') {
+        return parse_float(text);
+    }
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let bytes = text.as_bytes();
+    let separates = |at: usize| at > 0 && is_digit(bytes.get(at - 1)) && is_digit(bytes.get(at + 1));
+    let is_separated = text.match_indices('_').all(|(at, _)| separates(at));
+    is_separated.then(|| parse_float(&text.replace('_', ""))).flatten()
+}
+
 /// Decodes base 64 as Go's `StdEncoding` does (line breaks are ignored), then bytes to text: what is no UTF-8 becomes
 /// U+FFFD byte by byte.
 fn decode_binary(value: &str) -> Result<String, String> {
@@ -241,4 +253,19 @@ fn decode_binary(value: &str) -> Result<String, String> {
         text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn underscores_separate_the_digits_of_a_fraction_only_between_digits() {
+        let meaning = |text| plain(Resolver::Kubernetes, Wanted::Anything, Cow::Borrowed(text));
+        assert_eq!(meaning(".51_0"), Meaning::Float(0.51));
+        assert_eq!(meaning(".5e1_0"), Meaning::Float(5e9));
+        for text in ["._5", ".5_", ".5__1", ".5_e3", "."] {
+            assert_eq!(meaning(text), Meaning::Text(Cow::Borrowed(text)));
+        }
+    }
 }
