@@ -32,11 +32,11 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            steps_max: 50_000_000,
+            steps_max: 30_000_000,
             depth_max: 100_000,
             output_bytes_max: 128 << 20,
             value_bytes_max: 64 << 20,
-            allocated_bytes_max: 2 << 30,
+            allocated_bytes_max: 1 << 30,
         }
     }
 }
@@ -125,6 +125,12 @@ pub struct Context<'host> {
     looks_at_clock: i64,
 }
 
+/// What a parsed text is accounted for: its tree stays in memory until the render ends.
+const TREE_BYTES_PER_TEXT_BYTE: usize = 4;
+
+/// What an entry of a map is accounted for, beside its key.
+const ENTRY_BYTES: usize = 192;
+
 /// How many steps pass between two looks at the host's clock.
 const STEPS_PER_DEADLINE_CHECK: u64 = 4096;
 
@@ -179,6 +185,7 @@ impl<'host> Context<'host> {
         let file = match self.texts.get(text) {
             Some(known) => known.clone(),
             None => {
+                self.charge_bytes(text.len().saturating_mul(TREE_BYTES_PER_TEXT_BYTE)).map_err(ParseOrRun::Run)?;
                 let parsed = crate::template::parse(&self.set.name, text.clone(), &self.functions);
                 self.texts.insert(text.clone(), parsed.clone());
                 parsed
@@ -283,6 +290,11 @@ impl<'host> Context<'host> {
         Ok(())
     }
 
+    /// The number of items of `bytes` bytes each that a list may have.
+    pub(crate) fn items_max(&self, bytes: usize) -> usize {
+        self.options.limits.value_bytes_max / bytes
+    }
+
     /// Accounts for a value of `bytes` bytes about to be made.
     pub fn charge_bytes(&mut self, bytes: usize) -> Result<(), Error> {
         let limits = &self.options.limits;
@@ -304,6 +316,7 @@ impl<'host> Context<'host> {
 
     /// Writes a map's entry as `set` does: seen through every alias; a cycle made this way is undone when the render ends.
     pub fn set_entry(&mut self, map: &Map, key: Str, value: Value) -> Result<(), Error> {
+        self.charge_bytes(ENTRY_BYTES.saturating_add(key.len()))?;
         if matches!(value, Value::Map(_) | Value::List(_) | Value::Struct(_)) {
             self.changed_maps.push(map.downgrade());
         }

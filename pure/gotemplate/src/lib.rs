@@ -40,3 +40,4 @@ pub mod value;
 pub use jiff;
 
 pub use functions::helm::{Wording, execution_error_text, parse_error_text};
+pub use functions::yaml_words::yaml_error_text;

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use unicode_properties::{GeneralCategory as Category, GeneralCategoryGroup as Group, UnicodeGeneralCategory};
 
 /// An immutable string as Go has it: bytes, by convention UTF-8. Cheap to clone, ordered by bytes.
@@ -16,6 +16,12 @@ impl Str {
     /// Makes the empty string.
     pub fn empty() -> Str {
         Str::from("")
+    }
+
+    /// The name of the variable that every template starts with.
+    pub(crate) fn dollar() -> Str {
+        static DOLLAR: LazyLock<Str> = LazyLock::new(|| Str::from("$"));
+        DOLLAR.clone()
     }
 
     /// The bytes.

@@ -91,14 +91,20 @@ pub struct Closure {
     pub body: Body,
 }
 
+/// Items one after another.
+pub type Items<Item> = Box<dyn Iterator<Item = Item>>;
+
+/// A function of any number of arguments; the error is its text.
+pub type Callable = Box<dyn Fn(&[Value]) -> Result<Value, String>>;
+
 /// What a [`Closure`] does.
 pub enum Body {
     /// An iterator over single values.
-    Iterate(Box<dyn Fn() -> Box<dyn Iterator<Item = Value>>>),
+    Iterate(Box<dyn Fn() -> Items<Value>>),
     /// An iterator over pairs.
-    IteratePairs(Box<dyn Fn() -> Box<dyn Iterator<Item = (Value, Value)>>>),
+    IteratePairs(Box<dyn Fn() -> Items<(Value, Value)>>),
     /// A function of any number of arguments.
-    Call(Box<dyn Fn(&[Value]) -> Result<Value, String>>),
+    Call(Callable),
 }
 
 impl std::fmt::Debug for Closure {
@@ -478,7 +484,10 @@ fn drop_flat(items: impl Iterator<Item = Value>) {
             }
         })
         .unwrap_or(false);
-    while is_outermost {
+    if !is_outermost {
+        return;
+    }
+    loop {
         let next = DOOMED.with(|queue| queue.borrow_mut().as_mut().and_then(Vec::pop));
         if next.is_none() {
             DOOMED.with(|queue| *queue.borrow_mut() = None);

@@ -61,7 +61,7 @@ pub(crate) fn execute(context: &mut Context<'_>, template: &Template, dot: &Valu
         let mut frame = Frame {
             file: &template.file,
             template: &template.name,
-            variables: vec![(Str::from("$"), dot.clone())],
+            variables: vec![(Str::dollar(), dot.clone())],
             at: template.root,
             depth: 0,
             out: &mut out,

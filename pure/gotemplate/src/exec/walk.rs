@@ -213,7 +213,7 @@ impl<'f> Frame<'f, '_> {
                 context: self.context,
                 file: &template.file,
                 template: &template.name,
-                variables: vec![(Str::from("$"), dot.clone())],
+                variables: vec![(Str::dollar(), dot.clone())],
                 at: template.root,
                 depth: self.depth + 1,
                 out: self.out,

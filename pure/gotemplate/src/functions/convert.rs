@@ -20,7 +20,8 @@ pub(crate) fn to_int(value: &Value) -> i64 {
 
 /// Cuts a float as amd64 does: what does not fit is the smallest integer.
 pub(crate) fn truncated(number: f64) -> i64 {
-    if number.is_nan() || number >= 9.223_372_036_854_775_807e18 || number < -9.223_372_036_854_775_808e18 {
+    let fits = -(2f64.powi(63))..2f64.powi(63);
+    if !fits.contains(&number) {
         return i64::MIN;
     }
     number as i64

@@ -148,10 +148,8 @@ fn merge_into(
                     merge_into(context, held, inner, priority, depth + 1)?;
                 }
             }
-            Value::List(_) | Value::Bytes(_) => {
-                if overwrites || was_empty {
-                    context.set_entry(target, key.clone(), value.clone())?;
-                }
+            Value::List(_) | Value::Bytes(_) if overwrites || was_empty => {
+                context.set_entry(target, key.clone(), value.clone())?;
             }
             _ => {}
         }

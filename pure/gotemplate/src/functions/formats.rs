@@ -119,7 +119,7 @@ fn without_times(value: &Value, times: &mut Vec<String>, depth: usize) -> Value 
 fn from_yaml(source: &[u8]) -> Result<Value, String> {
     match landfall_yaml::read_one(source, Resolver::Kubernetes) {
         Ok(found) => Ok(Value::from_json(&found)),
-        Err(error) => Err(super::yaml_words::text(&error, source)),
+        Err(error) => Err(super::yaml_words::yaml_error_text(&error, source)),
     }
 }
 

@@ -103,7 +103,7 @@ fn round(_: &mut Context<'_>, v: &mut [Value]) -> Outcome {
 fn decimal(context: &mut Context<'_>, v: &[Value], operation: Operation) -> Outcome {
     let mut result = Decimal::from_float(to_float(&v[0])).map_err(Error::function)?;
     for value in &v[1..] {
-        context.charge_steps(result.size() as u64 / 4 + 1)?;
+        context.charge_steps(result.size() / 4 + 1)?;
         let other = Decimal::from_float(to_float(value)).map_err(Error::function)?;
         result = result.apply(operation, &other).map_err(Error::function)?;
     }

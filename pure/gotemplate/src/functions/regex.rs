@@ -36,8 +36,8 @@ pub(crate) fn register(functions: &mut Functions) {
         add(Function::new(name, &[&STRING, &STRING, &INT], move |context, v| {
             let pattern = failing.compiled(context, &string(v, 0))?;
             let whole = string(v, 1);
-            let found = pattern.find_all(&whole, int(v, 2));
-            context.charge_bytes(whole.len() + found.len() * 16)?;
+            let found = pattern.find_all(&whole, bounded(context, &whole, int(v, 2))?);
+            context.charge_bytes(whole.len() + found.len() * PIECE_BYTES)?;
             if found.is_empty() {
                 return Ok(Value::nil_list(&LIST_STRING));
             }
@@ -48,10 +48,10 @@ pub(crate) fn register(functions: &mut Functions) {
         add(Function::new(name, &[&STRING, &STRING, &INT], move |context, v| {
             let pattern = failing.compiled(context, &string(v, 0))?;
             let whole = string(v, 1);
-            match pattern.split(&whole, int(v, 2)) {
+            match pattern.split(&whole, bounded(context, &whole, int(v, 2))?) {
                 None => Ok(Value::nil_list(&LIST_STRING)),
                 Some(parts) => {
-                    context.charge_bytes(whole.len() + parts.len() * 16)?;
+                    context.charge_bytes(whole.len() + parts.len() * PIECE_BYTES)?;
                     Ok(Value::strings(parts))
                 }
             }
@@ -112,6 +112,17 @@ fn compiled(context: &mut Context<'_>, expression: &Str) -> Result<Rc<Pattern>, 
     let made = Pattern::new(expression).map(Rc::new);
     context.regexes.insert(expression.clone(), made.clone());
     made
+}
+
+/// Bytes that a found piece of text takes beside its own.
+const PIECE_BYTES: usize = 48;
+
+/// Accounts for a search and bounds the number of its results: one more than may be is an error when they are accounted for.
+fn bounded(context: &mut Context<'_>, whole: &[u8], limit: i64) -> Result<i64, Error> {
+    context.charge_steps(whole.len() as u64 / 16)?;
+    let most = context.items_max(PIECE_BYTES) as i64 + 1;
+    let is_short = (whole.len() as i64) < most;
+    Ok(if is_short || (0..=most).contains(&limit) { limit } else { most })
 }
 
 /// How a replacement is read.

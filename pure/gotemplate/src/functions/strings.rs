@@ -79,16 +79,19 @@ pub(crate) fn register(functions: &mut Functions) {
         Ok(Value::strings(items))
     }));
     add(Function::fixed("split", &[&STRING, &STRING], |context, v| {
-        numbered(context, split(&string(v, 1), &string(v, 0), -1))
+        let (separator, whole) = (string(v, 0), string(v, 1));
+        charge_parts(context, &whole, &separator)?;
+        numbered(context, split(&whole, &separator, -1))
     }));
     add(Function::fixed("splitn", &[&STRING, &INT, &STRING], |context, v| {
-        numbered(context, split(&string(v, 2), &string(v, 0), int(v, 1)))
+        let (separator, whole) = (string(v, 0), string(v, 2));
+        charge_parts(context, &whole, &separator)?;
+        numbered(context, split(&whole, &separator, int(v, 1)))
     }));
     add(Function::fixed("splitList", &[&STRING, &STRING], |context, v| {
-        let whole = string(v, 1);
-        let items = split(&whole, &string(v, 0), -1);
-        count(context, whole.len() + items.len() * 16)?;
-        Ok(Value::strings(items))
+        let (separator, whole) = (string(v, 0), string(v, 1));
+        charge_parts(context, &whole, &separator)?;
+        Ok(Value::strings(split(&whole, &separator, -1)))
     }));
     add(Function::fixed("nospace", &[&STRING], |context, v| {
         let whole = string(v, 0);
@@ -282,6 +285,13 @@ pub(crate) fn split(whole: &[u8], separator: &[u8], limit: i64) -> Vec<Str> {
     }
     parts.push(Str::from(rest));
     parts
+}
+
+/// Accounts for the parts that a split will make.
+fn charge_parts(context: &mut Context<'_>, whole: &[u8], separator: &[u8]) -> Result<(), Error> {
+    let parts =
+        if separator.is_empty() { whole.len() } else { memchr::memmem::find_iter(whole, separator).count() + 1 };
+    count(context, whole.len().saturating_add(parts.saturating_mul(48)))
 }
 
 /// Makes the map `_0`, `_1`, ... of parts.

@@ -3,8 +3,9 @@
 use crate::value::Value;
 use landfall_yaml::Error;
 
-/// Says what sigs.k8s.io/yaml says.
-pub(crate) fn text(error: &Error, source: &[u8]) -> String {
+/// Says what sigs.k8s.io/yaml says about a text that is no YAML. The line is the true one; the reference's is one less for
+/// some errors.
+pub fn yaml_error_text(error: &Error, source: &[u8]) -> String {
     let message = &error.message;
     let here = place(error, source);
     if message.contains("infinities and NaN") {
@@ -21,17 +22,28 @@ pub(crate) fn text(error: &Error, source: &[u8]) -> String {
         let shown = crate::format::sprintf(b"%#v", &[key], 1 << 16).unwrap_or_default();
         return format!("error converting YAML to JSON: yaml: invalid map key: {}", String::from_utf8_lossy(&shown));
     }
+    if message.starts_with("invalid map key: null") {
+        let value = here.split_once(':').map_or("", |(_, value)| value);
+        let value = value.split(['\n', ',', '}']).next().unwrap_or_default().trim();
+        return format!(
+            "error converting YAML to JSON: unsupported map key of type: %!s(<nil>), key: <nil>, value: {value}"
+        );
+    }
     format!("error converting YAML to JSON: yaml: line {}: {message}", error.line)
 }
 
-/// The text from the error's place on.
+/// The text from the error's place on; where that is the end of something in brackets, from its beginning.
 fn place<'s>(error: &Error, source: &'s [u8]) -> &'s str {
     let text = std::str::from_utf8(source).unwrap_or_default();
     let line = text.split_inclusive('\n').take(error.line.saturating_sub(1)).map(str::len).sum::<usize>();
     let rest = text.get(line..).unwrap_or_default();
     let column = rest.chars().take(error.column.saturating_sub(1)).map(char::len_utf8).sum::<usize>();
-    let here = rest.get(column..).unwrap_or_default();
-    here.trim_start_matches(['?', ':', ' '])
+    let here = rest.get(column..).unwrap_or_default().trim_start_matches(['?', ':', ' ']);
+    if here.starts_with([']', '}']) {
+        let start = rest.get(..column).unwrap_or_default().rfind(['[', '{']).unwrap_or(column);
+        return rest.get(start..).unwrap_or_default();
+    }
+    here
 }
 
 /// The node in brackets that a text begins with.

@@ -297,9 +297,9 @@ fn read_piece<'t>(fields: &mut Fields, piece: Piece, text: &'t str, after: &str)
         }
         Piece::Offset { has_colon, parts, .. } => read_offset(fields, text, has_colon, parts),
         Piece::ZoneName => {
-            if text.starts_with("UTC") {
+            if let Some(rest) = text.strip_prefix("UTC") {
                 fields.is_utc = true;
-                return Ok(&text[3..]);
+                return Ok(rest);
             }
             let length = zone_name_length(text).ok_or(Problem::Syntax)?;
             fields.zone = text[..length].to_string();
