@@ -19,6 +19,7 @@ pub(crate) mod math;
 pub(crate) mod passwords;
 pub(crate) mod paths;
 pub(crate) mod pattern;
+pub(crate) mod pattern_syntax;
 pub(crate) mod random;
 pub(crate) mod reflection;
 pub(crate) mod regex;

@@ -4,3 +4,4 @@ pub(crate) mod ast;
 pub(crate) mod lexer;
 pub(crate) mod number;
 pub(crate) mod parser;
+pub(crate) mod suggestion;
