@@ -22,13 +22,13 @@ fn main() -> Result<(), String> {
         .map_err(|error| format!("{root}: {error}"))?
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.join("chart.tgz").exists())
+        .filter(|path| cases::is_chart(path))
         .collect();
     charts.sort();
     let mut medians = Vec::new();
     for folder in &charts {
         let started = Instant::now();
-        let chart = cases::load(folder)?;
+        let chart = cases::load(folder)?.map_err(|error| error.to_string())?;
         let loading = started.elapsed();
         let Some(case) = cases::cases_of(folder)?.into_iter().find(|case| case.ends_with("default")) else { continue };
         let (profile, _) = cases::PROFILES[0];

@@ -184,7 +184,10 @@ pub fn render(chart: &Chart, request: &Request, host: &mut dyn Host) -> Result<R
     let given = TemplateValue::from_json_with_integers(&Value::Object(request.values.clone()));
     let mut family = Family::new(chart, profile)?;
     let mut warnings = Vec::new();
-    family.settle(&given, &mut warnings).map_err(|error| error.in_chart(root))?;
+    family.settle(&given, &mut warnings).map_err(|error| match profile {
+        Profile::Helm3 => error.in_chart(root),
+        Profile::Helm4 => error.wrapped("chart dependencies processing failed").in_chart(root),
+    })?;
     let values = coalesce::coalesce(&family, family.root(), &given, Nulls::Remove, &mut warnings)
         .map_err(|error| error.in_chart(root))?;
     // Values are laid over each other several times on the way, and complain each time.

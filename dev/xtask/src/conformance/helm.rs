@@ -47,7 +47,7 @@ pub(crate) fn run(path: Option<&Path>) -> anyhow::Result<Report> {
 
 /// The folders with a chart below a folder of the corpus: itself, its children, or the one that a case belongs to.
 fn chart_folders(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    if root.join("chart.tgz").exists() {
+    if cases::is_chart(root) {
         return Ok(vec![root.to_owned()]);
     }
     if root.join("case.yaml").exists() {
@@ -56,9 +56,9 @@ fn chart_folders(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     let entries = std::fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))?;
     let mut folders: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.join("chart.tgz").exists()).collect();
+        entries.flatten().map(|entry| entry.path()).filter(|path| cases::is_chart(path)).collect();
     folders.sort();
-    anyhow::ensure!(!folders.is_empty(), "no chart.tgz in {} nor in a folder of it", root.display());
+    anyhow::ensure!(!folders.is_empty(), "no chart with cases in {} nor in a folder of it", root.display());
     Ok(folders)
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn run_against(program: &Path, charts: &[PathBuf]) -> anyhow::Result<
 
 fn ours(path: &Path, values: Option<&Path>, profile: Profile) -> Result<String, String> {
     let chart = if path.is_dir() {
-        Chart::from_tree(&read_directory(path)?, "").map_err(|error| error.to_string())?
+        Chart::from_tree(&cases::read_directory(path)?, "").map_err(|error| error.to_string())?
     } else {
         let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
         Chart::from_archive(&bytes).map_err(|error| error.to_string())?
@@ -121,24 +121,4 @@ fn ours(path: &Path, values: Option<&Path>, profile: Profile) -> Result<String, 
     request.capabilities.kube_version = KubeVersion::parse(KUBE_VERSION, profile).map_err(|error| error.to_string())?;
     let rendered = render(&chart, &request, &mut landfall_gotemplate::context::NoHost);
     rendered.map(|rendered| rendered.text()).map_err(|error| error.to_string())
-}
-
-/// Reads a directory of the disk into memory, links included as what they point to.
-fn read_directory(root: &Path) -> Result<landfall_tree::MemoryTree, String> {
-    let mut tree = landfall_tree::MemoryTree::default();
-    let mut waiting = vec![(root.to_owned(), String::new())];
-    while let Some((directory, path)) = waiting.pop() {
-        let entries = std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| error.to_string())?;
-            let path = landfall_tree::join(&path, &entry.file_name().to_string_lossy());
-            if entry.path().is_dir() {
-                waiting.push((entry.path(), path));
-            } else {
-                let content = std::fs::read(entry.path()).map_err(|error| format!("{path}: {error}"))?;
-                tree.files.insert(path, content.into());
-            }
-        }
-    }
-    Ok(tree)
 }

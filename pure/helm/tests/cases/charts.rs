@@ -1,6 +1,6 @@
-//! Runs golden cases of whole charts: `<chart>/chart.tgz` (or `<chart>/chart/`) with `<chart>/cases/<case>/`.
+//! Runs golden cases of whole charts: `<chart>/chart.tgz` or `<chart>/chart/`, with `<chart>/cases/<case>/`.
 //!
-//! Shared by this crate's test and by `cargo xtask conformance helm`. The layout is described in the corpus' README.
+//! Shared by this crate's tests and by `cargo xtask conformance helm`. The layout is described in `conformance/charts`.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -42,13 +42,44 @@ pub(crate) fn cases_of(chart: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(cases)
 }
 
-/// Loads the chart of a folder of the corpus.
+/// Says whether a folder holds a chart with cases.
+pub(crate) fn is_chart(folder: &Path) -> bool {
+    folder.join("cases").is_dir() && (folder.join("chart.tgz").exists() || folder.join("chart").is_dir())
+}
+
+/// Loads the chart of a folder of the corpus. The inner error is the chart's own: cases may expect it.
 ///
-/// Errors: no archive there, or one that cannot be loaded.
-pub(crate) fn load(chart: &Path) -> Result<Chart, String> {
+/// Errors: nothing there that can be read.
+pub(crate) fn load(chart: &Path) -> Result<Result<Chart, Error>, String> {
+    let directory = chart.join("chart");
+    if directory.is_dir() {
+        return Ok(Chart::from_tree(&read_directory(&directory)?, ""));
+    }
     let archive = chart.join("chart.tgz");
     let bytes = std::fs::read(&archive).map_err(|error| format!("{}: {error}", archive.display()))?;
-    Chart::from_archive(&bytes).map_err(|error| format!("{}: {error}", archive.display()))
+    Ok(Chart::from_archive(&bytes))
+}
+
+/// Reads a directory of the disk into memory, links included as what they point to.
+///
+/// Errors: a file that cannot be read.
+pub(crate) fn read_directory(root: &Path) -> Result<landfall_tree::MemoryTree, String> {
+    let mut tree = landfall_tree::MemoryTree::default();
+    let mut waiting = vec![(root.to_owned(), String::new())];
+    while let Some((directory, path)) = waiting.pop() {
+        let entries = std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| error.to_string())?;
+            let path = landfall_tree::join(&path, &entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
+                waiting.push((entry.path(), path));
+            } else {
+                let content = std::fs::read(entry.path()).map_err(|error| format!("{path}: {error}"))?;
+                tree.files.insert(path, content.into());
+            }
+        }
+    }
+    Ok(tree)
 }
 
 /// Makes the request of a case.
@@ -79,11 +110,18 @@ pub(crate) fn request(case: &Path, profile: Profile) -> Result<Request, String> 
 /// Runs a case under one profile. `None` if the corpus holds no answer for the profile.
 ///
 /// Errors: the case itself is malformed.
-pub(crate) fn run(chart: &Chart, case: &Path, profile: Profile, name: &str) -> Result<Option<Outcome>, String> {
+pub(crate) fn run(
+    chart: &Result<Chart, Error>,
+    case: &Path,
+    profile: Profile,
+    name: &str,
+) -> Result<Option<Outcome>, String> {
     let mut outcome = Outcome::default();
-    let rendered = request(case, profile)
-        .map_err(|message| Error::new(ErrorKind::Values, message))
-        .and_then(|request| render(chart, &request, &mut Dice(0x9e37_79b9_7f4a_7c15)));
+    let rendered = match (request(case, profile), chart) {
+        (Err(message), _) => Err(Error::new(ErrorKind::Values, message)),
+        (Ok(_), Err(error)) => Err(error.clone()),
+        (Ok(request), Ok(chart)) => render(chart, &request, &mut Dice(0x9e37_79b9_7f4a_7c15)),
+    };
     if let Ok(expected) = std::fs::read_to_string(case.join(format!("{name}.error"))) {
         let expected = expected.trim_end().strip_prefix("Error: ").unwrap_or(expected.trim_end());
         match rendered {
@@ -96,15 +134,21 @@ pub(crate) fn run(chart: &Chart, case: &Path, profile: Profile, name: &str) -> R
         }
         return Ok(Some(outcome));
     }
-    let Some(expected) = stored(case, &format!("{name}.json"))? else { return Ok(None) };
-    let expected: Value = serde_json::from_str(&expected).map_err(|error| format!("{}: {error}", case.display()))?;
+    let (objects, text) = (stored(case, &format!("{name}.json"))?, stored(case, &format!("{name}.txt"))?);
+    if objects.is_none() && text.is_none() {
+        return Ok(None);
+    }
     let settings = settings(case)?;
     let masks: Vec<&str> = settings["mask"][name].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     match rendered {
         Err(error) => outcome.objects = Some(format!("refused: {error}")),
         Ok(rendered) => {
-            outcome.objects = objects_differ(&expected, &rendered, &masks);
-            if let (true, Some(expected)) = (masks.is_empty(), stored(case, &format!("{name}.txt"))?) {
+            if let Some(expected) = objects {
+                let expected =
+                    serde_json::from_str(&expected).map_err(|error| format!("{}: {error}", case.display()))?;
+                outcome.objects = objects_differ(&expected, &rendered, &masks);
+            }
+            if let (true, Some(expected)) = (masks.is_empty(), text) {
                 outcome.text_compared = true;
                 outcome.text = first_line_that_differs(&expected, &rendered.text());
             }
@@ -136,14 +180,24 @@ fn stored(case: &Path, name: &str) -> Result<Option<String>, String> {
 
 /// Says whether a refusal is of another kind than the one that Helm's message shows.
 fn wrong_kind(error: &Error, expected: &str) -> Option<String> {
+    let expected = expected.strip_prefix("chart dependencies processing failed: ").unwrap_or(expected);
     let wanted: &[ErrorKind] = match expected {
         text if text.starts_with("execution error at") => &[ErrorKind::Refused],
         text if text.starts_with("YAML parse error") => &[ErrorKind::Manifest],
         text if text.starts_with("values don't meet") => &[ErrorKind::Schema],
         text if text.starts_with("chart requires kubeVersion") => &[ErrorKind::KubeVersion],
         text if text.starts_with("parse error at") => &[ErrorKind::Template],
-        text if text.starts_with("type mismatch") => &[ErrorKind::Values],
-        _ => &[ErrorKind::Execution],
+        text if ["type mismatch", "failed to parse", "cannot load values.yaml"]
+            .iter()
+            .any(|start| text.starts_with(start)) =>
+        {
+            &[ErrorKind::Values]
+        }
+        text if text.starts_with("An error occurred while checking") => &[ErrorKind::Dependencies],
+        text if text.starts_with("template: ") || text.contains("executing") || text.contains("/templates/") => {
+            &[ErrorKind::Execution]
+        }
+        _ => &[ErrorKind::Chart, ErrorKind::Load, ErrorKind::Dependencies],
     };
     (!wanted.contains(&error.kind)).then(|| format!("refused as {:?}: {error}\nexpected: {expected}", error.kind))
 }

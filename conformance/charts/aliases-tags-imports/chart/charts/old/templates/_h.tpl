@@ -1,0 +1,1 @@
+{{ define "who" }}old{{ .Chart.Name }}{{ end }}

@@ -1,0 +1,1 @@
+{{ define "q" }}Q{{ .Chart.Name }}{{ end }}
