@@ -25,6 +25,9 @@ use crate::typed::validate::{Duplicates, problems};
 use crate::typed::{self, TypeProblem, problems_text};
 use crate::value::{equal, type_of};
 
+mod last_applied;
+mod storage;
+
 /// The annotation in which `kubectl apply` keeps its last configuration.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -193,7 +196,7 @@ pub fn apply_apart(
     let attempt = |force| apply_core(&bare, configuration, managed.clone(), kind, writer, force);
     let (merged, managed) = match attempt(force) {
         Err(ApplyError::Conflicts(conflicts)) if writer.manager == "kubectl" => {
-            let allowed = owned_by_last_applied(&bare, kind);
+            let allowed = last_applied::owned(&bare, kind);
             let rest: Vec<Conflict> = conflicts.into_iter().filter(|conflict| !allowed.has(&conflict.path)).collect();
             if rest.is_empty() {
                 attempt(Force::Yes)?
@@ -205,7 +208,7 @@ pub fn apply_apart(
     };
     let mut object = merged;
     if writer.manager == "kubectl" {
-        refresh_last_applied(&bare, configuration, &mut object);
+        last_applied::refresh(&bare, configuration, &mut object);
     }
     Ok((object, managed))
 }
@@ -432,7 +435,9 @@ fn prune(merged: &Value, managed: &ManagedFields, last: &FieldSet, schema: Schem
 fn difference(live: &Value, new: &Value, kind: &Kind<'_>) -> Result<Comparison, Vec<TypeProblem>> {
     let compared = match kind.storage {
         Storage::Json => compare(live, new, kind.schema)?,
-        Storage::Struct => compare(&as_struct(live, kind.schema), &as_struct(new, kind.schema), kind.schema)?,
+        Storage::Struct => {
+            compare(&storage::as_struct(live, kind.schema), &storage::as_struct(new, kind.schema), kind.schema)?
+        }
     };
     Ok(compared.without(&kind.reset))
 }
@@ -526,72 +531,6 @@ fn cap_updaters(managed: &mut ManagedFields) {
             merged.time = newer.time;
         }
         count -= 1;
-    }
-}
-
-/// The object as a struct in Go would hold it: nested structs are never absent, and required fields at least null.
-fn as_struct(value: &Value, schema: Schema<'_>) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut filled: Map<String, Value> = map
-                .iter()
-                .map(|(key, value)| {
-                    let inside = schema.entry(key).unwrap_or_else(Schema::deduced);
-                    (key.clone(), as_struct(value, inside))
-                })
-                .collect();
-            for (name, node) in &schema.node().properties {
-                if filled.contains_key(name) {
-                    continue;
-                }
-                let is_struct =
-                    node.default.as_ref().is_some_and(|default| default.as_object().is_some_and(Map::is_empty));
-                let inside = schema.field(name).unwrap_or_else(Schema::deduced);
-                if is_struct && inside.node().value_type == ValueType::Object {
-                    filled.insert(name.clone(), as_struct(&empty(), inside));
-                } else if schema.node().required.binary_search(name).is_ok() {
-                    filled.insert(name.clone(), Value::Null);
-                }
-            }
-            Value::Object(filled)
-        }
-        Value::Array(list) => list.iter().map(|element| as_struct(element, schema.items())).collect(),
-        other => other.clone(),
-    }
-}
-
-fn last_applied(object: &Value) -> Option<&str> {
-    object.get("metadata")?.get("annotations")?.get(LAST_APPLIED)?.as_str().filter(|text| !text.is_empty())
-}
-
-/// What `kubectl apply` wrote and nobody changed since: server-side apply by kubectl may take that over without force.
-fn owned_by_last_applied(live: &Value, kind: &Kind<'_>) -> FieldSet {
-    let found = || {
-        let applied: Value = serde_json::from_str(last_applied(live)?).ok()?;
-        (type_of(&applied).0 == kind.api_version).then_some(())?;
-        let comparison = compare(&applied, live, kind.schema).ok()?;
-        Some(
-            typed::fieldset::of(&applied, kind.schema)
-                .difference(&comparison.modified)
-                .difference(&comparison.added)
-                .difference(&comparison.removed),
-        )
-    };
-    found().unwrap_or_default()
-}
-
-/// Keeps kubectl's annotation in step where the live object has one, so that client-side apply can be returned to.
-fn refresh_last_applied(live: &Value, configuration: &Value, object: &mut Value) {
-    if last_applied(live).is_none() {
-        return;
-    }
-    let mut applied = configuration.clone();
-    managed::clear(&mut applied);
-    if let Some(Value::Object(annotations)) = applied.pointer_mut("/metadata/annotations") {
-        annotations.remove(LAST_APPLIED);
-    }
-    if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
-        annotations.insert(LAST_APPLIED.to_owned(), Value::String(format!("{applied}\n")));
     }
 }
 
