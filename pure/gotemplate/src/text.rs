@@ -31,7 +31,11 @@ impl Str {
 
     /// The text, with the replacement character where the bytes are not UTF-8.
     pub fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.0)
+        match self.utf8() {
+            Some(text) => Cow::Borrowed(text),
+            // Go replaces every byte that is no UTF-8, where Rust's own conversion replaces runs of them.
+            None => Cow::Owned(characters(&self.0).map(|(_, character, _)| character).collect()),
+        }
     }
 
     /// The text, if the bytes are UTF-8.
@@ -290,4 +294,15 @@ pub fn replace_all(hay: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     }
     out.extend_from_slice(&hay[last..]);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_that_is_no_text_is_replaced() {
+        let cut = Str::from(&"日本".as_bytes()[..5]);
+        assert_eq!(cut.text(), "日\u{FFFD}\u{FFFD}");
+    }
 }

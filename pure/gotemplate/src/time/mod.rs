@@ -53,8 +53,9 @@ pub(crate) fn json_text(time: &Zoned) -> String {
 
 /// A time as Go source. Times are local to Go unless their text said otherwise.
 pub(crate) fn go_syntax(time: &Zoned) -> String {
+    let zone = if time.timestamp() == zero().timestamp() { "UTC" } else { "Local" };
     format!(
-        "time.Date({}, time.{}, {}, {}, {}, {}, {}, time.Local)",
+        "time.Date({}, time.{}, {}, {}, {}, {}, {}, time.{zone})",
         time.year(),
         MONTHS[usize::from(time.month().unsigned_abs()) - 1],
         time.day(),
