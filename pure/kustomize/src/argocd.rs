@@ -168,7 +168,9 @@ impl Settings {
             Value::Object(map) => map,
             Value::Null => Map::new(),
             _ => {
-                return Err(BuildError::new(ErrorClass::WrongType, "a kustomization file must be a mapping").file(&path));
+                return Err(
+                    BuildError::new(ErrorClass::WrongType, "a kustomization file must be a mapping").file(&path)
+                );
             }
         };
         let map = self.edit(map, environment, tree, &directory).map_err(|error| error.file(&path))?;

@@ -169,16 +169,6 @@ impl BuildError {
         self
     }
 
-    pub(crate) fn class(mut self: Box<Self>, class: ErrorClass) -> Box<Self> {
-        self.class = class;
-        self
-    }
-
-    pub(crate) fn prefix(mut self: Box<Self>, prefix: &str) -> Box<Self> {
-        self.message = format!("{prefix}: {}", self.message);
-        self
-    }
-
     pub(crate) fn within(mut self: Box<Self>, directory: &str) -> Box<Self> {
         self.trail.push(if directory.is_empty() { ".".to_owned() } else { directory.to_owned() });
         self

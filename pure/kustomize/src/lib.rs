@@ -6,6 +6,19 @@
 //!                                      └ generators, transformers in the reference's order
 //! ```
 //!
+//! ```
+//! use landfall_kustomize::{Options, Outside, Session, build};
+//! use landfall_tree::MemoryTree;
+//!
+//! let tree = MemoryTree::of([
+//!     ("kustomization.yaml", "resources: [cm.yaml]\nnamePrefix: demo-\n"),
+//!     ("cm.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n"),
+//! ]);
+//! let built = build(&tree, "", &Options::default(), &Outside::default(), &Session::new())?;
+//! assert_eq!(built.objects[0]["metadata"]["name"], "demo-settings");
+//! # Ok::<(), landfall_kustomize::BuildError>(())
+//! ```
+//!
 //! Nothing here touches a disk, a network or a process: files come from a [`landfall_tree::Tree`], remote resources are a
 //! question put to [`Remote`], Helm charts one put to [`Charts`]. Entry: [`build`]; Argo CD's overrides: [`argocd`].
 

@@ -54,8 +54,16 @@ impl Build<'_> {
         match result {
             Ok(found) => Ok(found.map(|found| found.node)),
             Err(error) => {
-                let error = BuildError::new(ErrorClass::MergeType, format!("the patch does not fit: {error}"))
-                    .hint("a patch must have lists where the object has lists and mappings where it has mappings");
+                let error = match &error {
+                    AccessError::Kind { .. } => {
+                        BuildError::new(ErrorClass::MergeType, format!("the patch does not fit: {error}")).hint(
+                            "a patch must have lists where the object has lists and mappings where it has mappings",
+                        )
+                    }
+                    AccessError::Path(reason) => {
+                        BuildError::new(ErrorClass::BadPatch, format!("the patch cannot be used: {reason}"))
+                    }
+                };
                 Err(if path.is_empty() { error } else { error.field(path) })
             }
         }

@@ -133,19 +133,12 @@ impl Build<'_> {
     pub(crate) fn transformer_of(&mut self, loader: &Rc<Loader<'_>>, config: &Resource) -> Result<PlannedTransformer> {
         let (kind, value) = self.plugin_config(config, "transformer", &TRANSFORMERS)?;
         let origin = self.plugin_origin(config);
-        let file = config.source.file.clone();
-        let transformer = self.read_transformer(loader, &kind, &value, &file).map_err(|error| config.locate(error))?;
+        let transformer = self.read_transformer(loader, &kind, &value).map_err(|error| config.locate(error))?;
         Ok(PlannedTransformer { transformer, origin })
     }
 
     // long: one arm per built-in transformer.
-    fn read_transformer(
-        &mut self,
-        loader: &Rc<Loader<'_>>,
-        kind: &str,
-        value: &Value,
-        file: &str,
-    ) -> Result<Box<dyn Transformer>> {
+    fn read_transformer(&mut self, loader: &Rc<Loader<'_>>, kind: &str, value: &Value) -> Result<Box<dyn Transformer>> {
         let mut fields = Fields::new(value, "", Strictness::Lenient)?;
         Ok(match kind {
             "AnnotationsTransformer" => Box::new(Annotations {
@@ -183,11 +176,11 @@ impl Build<'_> {
             "PatchStrategicMergeTransformer" => {
                 let paths = fields.strings("paths")?;
                 let patches = fields.string("patches")?;
-                Box::new(StrategicPatches::read(self, loader, &paths, &patches, file)?)
+                Box::new(StrategicPatches::read(self, loader, &paths, &patches)?)
             }
             "PatchTransformer" => {
                 let entry = PatchEntry::decode(value, "", Strictness::Lenient)?;
-                Box::new(Patch::read(self, loader, &entry, file)?)
+                Box::new(Patch::read(self, loader, &entry)?)
             }
             "PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer" => {
                 let specs = fields.list("fieldSpecs", FieldSpec::decode)?;

@@ -81,7 +81,8 @@ impl Resource {
 
     /// Puts the place of this resource on an error.
     pub(crate) fn locate(&self, error: Box<BuildError>) -> Box<BuildError> {
-        if error.file.is_some() {
+        // A patch in the kustomization file has no file of its own: whoever holds the patch knows the place.
+        if error.file.is_some() || self.source.file.is_empty() {
             return error;
         }
         error.file(&self.source.file).line((self.source.line > 0).then_some(self.source.line))

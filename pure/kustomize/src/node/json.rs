@@ -26,20 +26,25 @@ const INTEGRAL_FLOAT_MAX: f64 = 9_223_372_036_854_775_807.0;
 impl Arena {
     /// The JSON value of a tree whose top is a mapping (its keys are taken as text) or anything else.
     pub(crate) fn to_json(&self, id: NodeId) -> Result<Value, JsonProblem> {
-        self.json_at(id, true).map_err(|mut problem| {
+        self.json_at(id, true, false).map_err(|mut problem| {
             problem.field = problem.field.trim_start_matches('.').to_owned();
             problem
         })
     }
 
-    fn json_at(&self, id: NodeId, is_top: bool) -> Result<Value, JsonProblem> {
+    fn json_at(&self, id: NodeId, is_top: bool, in_flow: bool) -> Result<Value, JsonProblem> {
         let node = self.get(id);
+        let in_flow = in_flow || node.style == Style::Flow;
         match node.kind {
+            // An empty place between brackets is written as an empty string.
+            Kind::Scalar if in_flow && node.value.is_empty() && !node.tagged => Ok(Value::String(String::new())),
             Kind::Scalar => self.scalar_json(id),
             Kind::Sequence => {
                 let mut items = Vec::with_capacity(node.content.len());
                 for (at, child) in node.content.iter().enumerate() {
-                    items.push(self.json_at(*child, false).map_err(|problem| problem.below(&format!("[{at}]")))?);
+                    items.push(
+                        self.json_at(*child, false, in_flow).map_err(|problem| problem.below(&format!("[{at}]")))?,
+                    );
                 }
                 Ok(Value::Array(items))
             }
@@ -55,7 +60,8 @@ impl Arena {
                             field: format!(".{name}"),
                         });
                     }
-                    let value = self.json_at(pair[1], false).map_err(|problem| problem.below(&format!(".{name}")))?;
+                    let value =
+                        self.json_at(pair[1], false, in_flow).map_err(|problem| problem.below(&format!(".{name}")))?;
                     map.insert(name, value);
                 }
                 Ok(Value::Object(map))
@@ -73,7 +79,7 @@ impl Arena {
         }
         match self.written_scalar(id)? {
             Written::Text(text) => Ok(text),
-            Written::Typed(_) if is_top => Ok(node.value.to_string()),
+            Written::Typed(_) if is_top || node.value.is_empty() => Ok(node.value.to_string()),
             Written::Typed(_) => unprintable(format!(
                 "the mapping key {} is not a string, which JSON needs; write it in quotes",
                 node.value

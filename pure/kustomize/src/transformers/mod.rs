@@ -45,18 +45,17 @@ pub(crate) fn built_in_transformers(
 ) -> Result<Vec<PlannedTransformer>> {
     let kustomization = &target.kustomization;
     let loader = &target.loader;
-    let file = target.file();
     let mut planned = Vec::new();
     let mut plan = |kind: &str, transformer: Box<dyn Transformer>| {
         planned.push(PlannedTransformer { transformer, origin: target.transformer_origin(kind) });
     };
     if !kustomization.patches_strategic_merge.is_empty() {
         let patches =
-            strategic_patch::StrategicPatches::read(build, loader, &kustomization.patches_strategic_merge, "", &file)?;
+            strategic_patch::StrategicPatches::read(build, loader, &kustomization.patches_strategic_merge, "")?;
         plan("PatchStrategicMergeTransformer", Box::new(patches));
     }
     for entry in &kustomization.patches {
-        plan("PatchTransformer", Box::new(patch::Patch::read(build, loader, entry, &file)?));
+        plan("PatchTransformer", Box::new(patch::Patch::read(build, loader, entry)?));
     }
     if !kustomization.namespace.is_empty() {
         plan(

@@ -29,12 +29,7 @@ enum Content {
 
 impl Patch {
     /// Reads an entry of `patches`.
-    pub(crate) fn read(
-        build: &mut Build<'_>,
-        loader: &Rc<Loader<'_>>,
-        entry: &PatchEntry,
-        kustomization: &str,
-    ) -> Result<Self> {
+    pub(crate) fn read(build: &mut Build<'_>, loader: &Rc<Loader<'_>>, entry: &PatchEntry) -> Result<Self> {
         let field =
             |name: &str| if entry.field.is_empty() { name.to_owned() } else { format!("{}.{name}", entry.field) };
         let bad = |message: String, name: &str| BuildError::new(ErrorClass::BadPatch, message).field(field(name));
@@ -51,7 +46,7 @@ impl Patch {
             }
             _ => return Err(bad("path and patch cannot both be set".to_owned(), "path").hint("keep one of them")),
         };
-        let source = file.as_deref().unwrap_or(kustomization);
+        let source = file.as_deref().unwrap_or_default();
         let strategic = build.resources_of_text(&text, source, identity.as_deref(), 0);
         let operations = parse_operations(&text);
         let content = match (strategic, operations) {
@@ -90,13 +85,18 @@ impl Patch {
         Ok(Self { content, target: entry.target.clone(), file, field: entry.field.clone() })
     }
 
-    fn place(&self, error: Box<BuildError>) -> Box<BuildError> {
-        match &self.file {
-            _ if error.file.is_some() => error,
-            Some(file) => error.file(file),
-            None if error.field.is_none() => error.field(self.field.as_str()),
-            None => error,
+    /// Puts the place of the patch on an error that has none: its file, or its entry in the kustomization file.
+    fn place(&self, mut error: Box<BuildError>) -> Box<BuildError> {
+        if error.file.is_some() {
+            return error;
         }
+        if let Some(file) = &self.file {
+            return error.file(file);
+        }
+        if let Some(field) = error.field.take().filter(|field| !field.starts_with(self.field.as_str())) {
+            error.message = format!("{field}: {}", error.message);
+        }
+        error.field(if self.field.is_empty() { "patch".to_owned() } else { format!("{}.patch", self.field) })
     }
 }
 
@@ -116,15 +116,15 @@ impl Transformer for Patch {
                 };
                 let chosen =
                     build.select(resources, target, ErrorClass::BadPatch).map_err(|error| self.place(error))?;
-                build.patch_chosen(resources, &chosen, patch)
+                build.patch_chosen(resources, &chosen, patch).map_err(|error| self.place(error))
             }
             (Content::Strategic(patches), None) => {
                 for patch in patches {
-                    let at = build.patched_by_id(resources, patch)?;
+                    let at = build.patched_by_id(resources, patch).map_err(|error| self.place(error))?;
                     let Some(root) = patch.root else { continue };
                     let root = build.arena.copy(root);
                     let mut resource = resources[at].clone();
-                    build.patch_one(&mut resource, root, patch)?;
+                    build.patch_one(&mut resource, root, patch).map_err(|error| self.place(error))?;
                     resources[at] = resource;
                 }
                 Ok(())

@@ -22,14 +22,13 @@ impl StrategicPatches {
         loader: &Rc<Loader<'_>>,
         entries: &[String],
         inline: &str,
-        file: &str,
     ) -> Result<Self> {
         if entries.is_empty() && inline.is_empty() {
             return Err(BuildError::new(ErrorClass::BadPatch, "there is neither a path nor a patch"));
         }
         let mut patches = Vec::new();
         for (at, entry) in entries.iter().enumerate() {
-            match build.resources_of_text(entry, file, None, 0) {
+            match build.resources_of_text(entry, "", None, 0) {
                 Ok(found) => patches.extend(found),
                 Err(_) => {
                     let field = format!("patchesStrategicMerge[{at}]");
@@ -40,7 +39,10 @@ impl StrategicPatches {
             }
         }
         if !inline.is_empty() {
-            patches.extend(build.resources_of_text(inline, file, None, 0)?);
+            patches.extend(build.resources_of_text(inline, "", None, 0).map_err(|mut error| {
+                error.file = None;
+                error.field("patches")
+            })?);
         }
         if patches.is_empty() {
             return Err(
@@ -54,8 +56,11 @@ impl StrategicPatches {
 impl Transformer for StrategicPatches {
     fn transform(&self, build: &mut Build<'_>, resources: &mut Vec<Resource>) -> Result<()> {
         for patch in &self.patches {
-            let at = build.patched_by_id(resources, patch)?;
-            build.patch_chosen(resources, &[at], patch)?;
+            let place = |error: Box<BuildError>| {
+                if error.file.is_none() { error.field("patchesStrategicMerge") } else { error }
+            };
+            let at = build.patched_by_id(resources, patch).map_err(place)?;
+            build.patch_chosen(resources, &[at], patch).map_err(place)?;
         }
         Ok(())
     }
