@@ -49,8 +49,7 @@ impl Build<'_> {
     fn run_at(&mut self, loader: Rc<Loader<'_>>) -> Result<Built> {
         let root = loader.root.clone();
         let mut target = Target::load(self, loader).map_err(|error| error.within(&root))?;
-        let file = target.file();
-        self.choose_schema(&target, true).map_err(|error| error.file(&file))?;
+        self.choose_schema(&target, true).map_err(|error| target.locate(self, error))?;
         let accumulated = target.accumulate(self, Accumulator::default()).map_err(|error| error.within(&root))?;
         let tables = accumulated.tables();
         let (mut resources, variables) = (accumulated.resources, accumulated.variables);
@@ -58,16 +57,13 @@ impl Build<'_> {
         self.fix_name_references(&tables, &mut resources)?;
         self.resolve_variables(&tables, &variables, &mut resources)?;
         self.drop_local_config(&mut resources)?;
-        if let Some(sort) = &target.kustomization.sort_options
-            && self.options.reorder != crate::Reorder::Unspecified
-        {
-            let _ = sort;
+        if target.kustomization.sort_options.is_some() && self.options.reorder != crate::Reorder::Unspecified {
             self.warnings.push(
                 "Warning: Sorting order is set both in 'kustomization.yaml' ('sortOptions') and in a CLI flag ('--reorder'). Using the kustomization file over the CLI flag.".to_owned(),
             );
         }
         order(self, &mut resources, target.kustomization.sort_options.as_ref(), self.options.reorder)
-            .map_err(|error| error.file(&file))?;
+            .map_err(|error| target.locate(self, error))?;
         let metadata = &target.kustomization.build_metadata;
         let wants = |name: &str| metadata.iter().any(|entry| entry == name);
         if self.options.managed_by_label || wants("managedByLabel") {

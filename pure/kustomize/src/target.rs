@@ -128,7 +128,7 @@ impl<'l> Target<'l> {
 
     /// Puts the file and the line of a field on an error.
     pub(crate) fn locate(&self, build: &Build<'_>, error: Box<BuildError>) -> Box<BuildError> {
-        if error.file.is_some() {
+        if error.line.is_some() || error.file.as_ref().is_some_and(|file| *file != self.file()) {
             return error;
         }
         let file = self.loader.load(build.outside.remote, self.file_name).ok();
