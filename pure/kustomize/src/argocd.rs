@@ -61,6 +61,7 @@ impl Settings {
     /// Reads the block as it stands in the Application.
     ///
     /// Errors: a field of another type; fields that Argo CD does not know are left out.
+    #[expect(clippy::result_large_err, reason = "errors are rare and callers want them unboxed")]
     pub fn decode(block: &Value) -> Result<Self, BuildError> {
         Self::read(block).map_err(|error| *error)
     }
@@ -125,6 +126,7 @@ impl Settings {
     /// Lays the changed kustomization file of `directory` over a tree.
     ///
     /// Errors: no kustomization file, malformed YAML in it, a change that `kustomize edit` refuses.
+    #[expect(clippy::result_large_err, reason = "errors are rare and callers want them unboxed")]
     pub fn apply<'t>(
         &self,
         tree: &'t dyn Tree,

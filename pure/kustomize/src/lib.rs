@@ -132,6 +132,7 @@ impl Built {
 /// answers of `outside`.
 ///
 /// Errors: the first thing that stops the build, with its class, its place and what to do about it.
+#[expect(clippy::result_large_err, reason = "errors are rare and callers want them unboxed")]
 pub fn build(
     tree: &dyn Tree,
     directory: &str,

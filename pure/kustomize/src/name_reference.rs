@@ -163,11 +163,11 @@ impl Build<'_> {
         let mut ambiguous = None;
         let mut fixer = Fixer { candidates, reachable, referrer, target, path: &spec.path, referred: Vec::new() };
         let result = apply(&mut self.arena, &spec, referrer.root, &None, &mut |arena: &mut Arena, node: NodeId| {
-            fixer.set(arena, node).or_else(|error| match error {
-                ReferralError::Access(error) => Err(error),
+            fixer.set(arena, node).map_err(|error| match error {
+                ReferralError::Access(error) => error,
                 ReferralError::Ambiguous(found) => {
                     ambiguous = Some(found);
-                    Err(AccessError::Path("several resources could be meant".to_owned()))
+                    AccessError::Path("several resources could be meant".to_owned())
                 }
             })
         });

@@ -82,7 +82,7 @@ impl Build<'_> {
                         .file(&source.file)
                         .line(Some(source.line))
                 })?;
-                let item = self.arena.from_json_text(&value);
+                let item = self.arena.build_json_text(&value);
                 if self.arena.is_null_or_empty(item) {
                     continue;
                 }

@@ -150,7 +150,7 @@ impl HelmInflation {
             BuildError::new(ErrorClass::MalformedYaml, format!("the values file is malformed YAML: {}", error.message))
                 .line(Some(error.line))
         })?;
-        let inline = build.arena.from_json(&Value::Object(inline.clone()), Numbers::Floats);
+        let inline = build.arena.build_json(&Value::Object(inline.clone()), Numbers::Floats);
         let Some(file_values) = file_values else {
             return Ok(landfall_yaml::write(&Value::Object(chart.values_inline.clone().unwrap_or_default())));
         };

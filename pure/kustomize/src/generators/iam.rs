@@ -45,7 +45,7 @@ impl Generator for IamPolicy {
         if !namespace.is_empty() {
             object["metadata"]["namespace"] = namespace.into();
         }
-        let root = build.arena.from_json(&object, Numbers::Kept);
+        let root = build.arena.build_json(&object, Numbers::Kept);
         Ok(vec![Resource::new(root, self.source.clone())])
     }
 }

@@ -294,9 +294,7 @@ impl Writer<'_, '_> {
         let (mut implicit, mut force_quotes) = (node.tag == Tag::Empty, false);
         if !implicit && !node.tagged {
             let is_quoted = matches!(node.style, Style::Single | Style::Double | Style::Literal | Style::Folded);
-            if node.tag == Tag::Str && is_quoted {
-                implicit = true;
-            } else if resolve(&node.value).tag() == node.tag {
+            if (node.tag == Tag::Str && is_quoted) || resolve(&node.value).tag() == node.tag {
                 implicit = true;
             } else if node.tag == Tag::Str {
                 (implicit, force_quotes) = (true, true);

@@ -188,15 +188,15 @@ impl Arena {
     }
 
     /// Builds nodes as the reference does from a Go value: through its YAML writer, strings quoted where they must be.
-    pub(crate) fn from_json(&mut self, value: &Value, numbers: Numbers) -> NodeId {
+    pub(crate) fn build_json(&mut self, value: &Value, numbers: Numbers) -> NodeId {
         match value {
             Value::Null => self.scalar("null", Tag::Null, Style::Plain),
             Value::Bool(flag) => self.scalar(if *flag { "true" } else { "false" }, Tag::Bool, Style::Plain),
-            Value::Number(number) => self.from_number(number, numbers),
-            Value::String(text) => self.from_string(text),
+            Value::Number(number) => self.build_number(number, numbers),
+            Value::String(text) => self.build_string(text),
             Value::Array(items) => {
                 let id = self.collection(Kind::Sequence, Tag::Seq);
-                let content = items.iter().map(|item| self.from_json(item, numbers)).collect();
+                let content = items.iter().map(|item| self.build_json(item, numbers)).collect();
                 self.get_mut(id).content = content;
                 id
             }
@@ -206,8 +206,8 @@ impl Arena {
                 entries.sort_by(|left, right| left.0.cmp(right.0));
                 let mut content = Vec::with_capacity(entries.len() * 2);
                 for (key, item) in entries {
-                    content.push(self.from_string(key));
-                    content.push(self.from_json(item, numbers));
+                    content.push(self.build_string(key));
+                    content.push(self.build_json(item, numbers));
                 }
                 self.get_mut(id).content = content;
                 id
@@ -215,7 +215,7 @@ impl Arena {
         }
     }
 
-    fn from_number(&mut self, number: &Number, numbers: Numbers) -> NodeId {
+    fn build_number(&mut self, number: &Number, numbers: Numbers) -> NodeId {
         let text = match (numbers, number.as_f64()) {
             (Numbers::Floats, Some(float)) => landfall_yaml::go_number::format_g(float),
             (Numbers::Kept, Some(float)) if number.is_f64() => landfall_yaml::go_number::format_g(float),
@@ -225,7 +225,7 @@ impl Arena {
         self.scalar(text, tag, Style::Plain)
     }
 
-    fn from_string(&mut self, text: &str) -> NodeId {
+    fn build_string(&mut self, text: &str) -> NodeId {
         let style = if text.contains('\n') {
             if super::emit::literal_allowed(text) { Style::Literal } else { Style::Double }
         } else if resolve(text) != Resolved::Text || is_base_60(text) || is_old_bool(text) {
@@ -237,7 +237,7 @@ impl Arena {
     }
 
     /// Builds nodes as the reference's reader does from JSON text: strings and keys in double quotes.
-    pub(crate) fn from_json_text(&mut self, value: &Value) -> NodeId {
+    pub(crate) fn build_json_text(&mut self, value: &Value) -> NodeId {
         match value {
             Value::Null => self.scalar("null", Tag::Null, Style::Plain),
             Value::Bool(flag) => self.scalar(if *flag { "true" } else { "false" }, Tag::Bool, Style::Plain),
@@ -249,7 +249,7 @@ impl Arena {
             Value::String(text) => self.scalar(text.as_str(), Tag::Str, Style::Double),
             Value::Array(items) => {
                 let id = self.collection(Kind::Sequence, Tag::Seq);
-                let content = items.iter().map(|item| self.from_json_text(item)).collect();
+                let content = items.iter().map(|item| self.build_json_text(item)).collect();
                 let node = self.get_mut(id);
                 (node.content, node.style) = (content, Style::Flow);
                 id
@@ -261,7 +261,7 @@ impl Arena {
                 let mut content = Vec::with_capacity(entries.len() * 2);
                 for (key, item) in entries {
                     content.push(self.scalar(key.as_str(), Tag::Str, Style::Double));
-                    content.push(self.from_json_text(item));
+                    content.push(self.build_json_text(item));
                 }
                 let node = self.get_mut(id);
                 (node.content, node.style) = (content, Style::Flow);

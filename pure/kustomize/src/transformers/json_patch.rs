@@ -103,7 +103,7 @@ impl Build<'_> {
                 format!("the patch makes {id} something that is no object"),
             ));
         }
-        let root = self.arena.from_json(&after, Numbers::Floats);
+        let root = self.arena.build_json(&after, Numbers::Floats);
         resource.root = Some(root);
         let mut annotations = self.arena.annotations(root);
         annotations.extend(kept);
