@@ -95,7 +95,7 @@ fn enqueue_for_pod(core: &Core, id: &ObjectId, pod: &Value, queue: &mut BTreeSet
         core.store.list(&key, Some(&id.namespace), None).map(|listing| listing.items).unwrap_or_default()
     };
     for service in in_namespace("services") {
-        if LabelSelector::of_map(service.value.pointer("/spec/selector")).matches(pod) {
+        if is_selected(service.value.pointer("/spec/selector"), pod) {
             queue.insert((Controller::Service, ObjectId::of(&"services".into(), &service.value)));
         }
     }
@@ -115,6 +115,15 @@ fn enqueue_for_pod(core: &Core, id: &ObjectId, pod: &Value, queue: &mut BTreeSet
             queue.insert((Controller::Claim, claim));
         }
     }
+}
+
+/// True when a Service's selector selects a pod. Every change of a pod asks every Service of its namespace, so nothing
+/// is built here.
+fn is_selected(selector: Option<&Value>, pod: &Value) -> bool {
+    let Some(selector) = selector.and_then(Value::as_object).filter(|selector| !selector.is_empty()) else {
+        return false;
+    };
+    selector.iter().all(|(key, value)| json::label(pod, key).is_some_and(|held| value.as_str() == Some(held)))
 }
 
 /// Queues every object of a resource.
