@@ -1,5 +1,6 @@
 //! The reconcile loop over the ports: caches, queues, the executor. See docs/ARCHITECTURE.md for the data's path.
 
+pub mod charts;
 pub mod commit;
 pub mod destinations;
 pub mod difference;

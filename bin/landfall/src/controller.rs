@@ -7,6 +7,7 @@ use clap::Args;
 use landfall_flow::settings::Settings;
 
 use crate::logging::{self, LogFormat};
+use crate::stop::stopped;
 use crate::world;
 
 /// Arguments of `landfall controller`.
@@ -38,19 +39,9 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<()> {
         poll_interval: Duration::from_secs(arguments.poll_seconds.max(1)),
         ..Settings::default()
     };
-    let controller = world::controller(client, settings, world::cache_directory()?);
+    let controller = world::controller(client, settings, world::cache_directory()?)?;
     tokio::select! {
         () = controller.run() => anyhow::bail!("the controller ended by itself; its log says why"),
         () = stopped() => Ok(()),
-    }
-}
-
-/// Returns when the process is asked to stop.
-async fn stopped() {
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("signals can be listened to");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
     }
 }

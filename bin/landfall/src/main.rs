@@ -2,7 +2,10 @@
 //! both the ports' implementations and those who use them.
 
 mod controller;
+mod demo;
 mod logging;
+mod stop;
+mod up;
 mod world;
 
 use std::process::ExitCode;
@@ -24,6 +27,8 @@ struct Arguments {
 enum Verb {
     /// Keep the Applications of a cluster as their sources have them.
     Controller(controller::ControllerArguments),
+    /// Start a control plane in this process and bring a repository to life on it; no cluster is needed.
+    Up(up::UpArguments),
 }
 
 #[tokio::main]
@@ -32,6 +37,7 @@ async fn main() -> ExitCode {
     let _already_set = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let result = match Arguments::parse().verb {
         Verb::Controller(arguments) => controller::run(arguments).await,
+        Verb::Up(arguments) => up::run(arguments).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -31,6 +31,7 @@ use landfall_repository::address;
 use landfall_sync::targets::Targets;
 use tokio::sync::Semaphore;
 
+use crate::charts::Charts;
 use crate::destinations::Destinations;
 use crate::events::Events;
 use crate::home::{AppKey, Home, HomeChange, HomeKind};
@@ -76,6 +77,8 @@ pub struct Controller {
     pub destinations: Arc<Destinations>,
     /// Where sources come from.
     pub repositories: Arc<Repositories>,
+    /// Charts of chart repositories.
+    pub charts: Charts,
     /// The renderer and its cache.
     pub renderer: Arc<Renderer>,
     /// Which applications are due.
@@ -97,6 +100,12 @@ pub struct Parts {
     pub home_cluster: Arc<dyn Cluster>,
     /// Git.
     pub git: Arc<dyn landfall_ports::git::GitRemote>,
+    /// Chart repositories.
+    pub chart_repositories: Arc<dyn landfall_ports::charts::ChartRepo>,
+    /// OCI registries.
+    pub registry: Arc<dyn landfall_ports::registry::Registry>,
+    /// The renderer.
+    pub renderer: Renderer,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Settings.
@@ -106,14 +115,15 @@ pub struct Parts {
 impl Controller {
     /// Makes a controller that knows no cluster yet: add them to [`Controller::destinations`].
     pub fn of(parts: Parts) -> Arc<Self> {
-        let Parts { home_cluster, git, clock, settings } = parts;
+        let Parts { home_cluster, git, chart_repositories, registry, renderer, clock, settings } = parts;
         Arc::new(Self {
             home: Arc::new(Home::default()),
             events: Events::start(home_cluster.clone(), clock.clone()),
             home_cluster,
             destinations: Arc::new(Destinations::default()),
             repositories: Arc::new(Repositories::of(git, clock.clone(), settings.poll_interval)),
-            renderer: Arc::new(Renderer::default()),
+            renderer: Arc::new(renderer),
+            charts: Charts::of(chart_repositories, registry),
             queue: Arc::new(Queue::of(clock.clone())),
             clock,
             rendering: Semaphore::new(settings.renders_at_once_max),

@@ -83,9 +83,14 @@ impl Controller {
                 application: application.metadata.name.clone(),
                 namespace: application.spec.destination.namespace.clone(),
                 project: application.spec.project().to_owned(),
-                source: source.clone(),
+                source: if source.chart.is_empty() {
+                    source.clone()
+                } else {
+                    Source { path: source.chart.clone(), ..source.clone() }
+                },
                 checkout,
-                chart: None,
+                is_chart: !source.chart.is_empty() || source.repo_url.starts_with("oci://"),
+                now: self.clock.now(),
                 references: references.clone(),
                 kube_version: capabilities.kube_version.clone(),
                 api_versions: capabilities.api_versions.clone(),
@@ -112,6 +117,9 @@ impl Controller {
         refresh: Refresh,
     ) -> Result<Checkout, SourceError> {
         let project = application.spec.project();
+        if !source.chart.is_empty() || source.repo_url.starts_with("oci://") {
+            return self.charts.checkout(&self.repositories, source, project, revision).await;
+        }
         let freshness = match refresh {
             Refresh::Polled => Freshness::Polled,
             Refresh::Normal(at) | Refresh::Hard(at) => Freshness::Since(at),

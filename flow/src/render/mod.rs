@@ -8,13 +8,15 @@
 //! A render names the revision that it was made at. As long as its trace holds at a later commit, that revision is the
 //! one reported: a commit that touches nothing an application reads changes nothing about the application.
 
+mod host;
 mod tools;
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
+use jiff::Timestamp;
+use landfall_kustomize::Session;
 use landfall_model::application::Source;
 use landfall_source::detect::SourceType;
 use landfall_tree::{Recording, Trace, Tree};
@@ -47,10 +49,12 @@ pub struct Input {
     pub project: String,
     /// The source.
     pub source: Source,
-    /// Its files; for a chart from a chart repository the archive's bytes are in `chart`.
+    /// Its files; for a chart of a chart repository, what its archive holds.
     pub checkout: Checkout,
-    /// The chart's archive, for sources with `chart`.
-    pub chart: Option<Bytes>,
+    /// Whether the files are those of a chart of a chart repository.
+    pub is_chart: bool,
+    /// The moment, for templates that ask.
+    pub now: Timestamp,
     /// The files of sources with `ref`, by their names.
     pub references: Vec<(String, Checkout)>,
     /// The version of the destination's API server.
@@ -92,13 +96,27 @@ struct Cache {
     misses: u64,
 }
 
+/// How long one render may take.
+const RENDER_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(90);
+
+/// Tells how long ago it was asked for.
+pub type Stopwatch = Arc<dyn Fn() -> Box<dyn Fn() -> std::time::Duration + Send> + Send + Sync>;
+
 /// Renders sources and remembers what they read.
-#[derive(Default)]
 pub struct Renderer {
     cache: Mutex<Cache>,
+    session: Session,
+    secret: [u8; 32],
+    stopwatch: Stopwatch,
 }
 
 impl Renderer {
+    /// Starts with nothing remembered. `secret` is what randomness of templates comes from; `stopwatch` starts a watch
+    /// that bounds a render's time.
+    pub fn of(secret: [u8; 32], stopwatch: Stopwatch) -> Self {
+        Self { cache: Mutex::default(), session: Session::new(), secret, stopwatch }
+    }
+
     /// Renders, or returns an earlier render whose inputs are the same. Computes: call it where blocking is allowed.
     pub fn render(&self, input: &Input) -> Result<Arc<Rendered>, RenderError> {
         let key = key(input);
@@ -109,7 +127,10 @@ impl Renderer {
         let trees: Vec<&dyn Tree> =
             std::iter::once(&input.checkout).chain(input.references.iter().map(|(_, c)| c)).map(|c| &*c.tree).collect();
         let recordings: Vec<Recording<'_>> = trees.into_iter().map(Recording::of).collect();
-        let result = tools::render(input, &recordings).map(Arc::new);
+        let elapsed = (self.stopwatch)();
+        let host = host::RenderHost::of(&self.secret, key, input.now, Box::new(move || elapsed() > RENDER_TIME_MAX));
+        let around = tools::Surroundings { session: &self.session, host };
+        let result = tools::render(input, &recordings, around).map(Arc::new);
         let traces = recordings.into_iter().map(Recording::into_trace).collect();
         self.keep(key, Kept { traces, checkouts, result: result.clone() });
         result
@@ -160,7 +181,6 @@ fn still_holds(kept: &Kept, input: &Input) -> bool {
         trace.iter().all(|(path, identity)| checkout.tree.identity(path).as_ref() == Ok(identity))
     };
     kept.result.as_ref().is_ok_and(|rendered| rendered.is_deterministic)
-        && input.chart.is_none()
         && kept.traces.len() == 1 + input.references.len()
         && kept.traces.iter().zip(checkouts).all(holds)
 }
@@ -186,9 +206,7 @@ fn key(input: &Input) -> u64 {
     for (name, checkout) in &input.references {
         (name, &checkout.repo_url).hash(&mut hasher);
     }
-    if input.chart.is_some() {
-        input.checkout.revision.hash(&mut hasher);
-    }
+    input.is_chart.hash(&mut hasher);
     source.hash(&mut hasher);
     hasher.finish()
 }
