@@ -1,0 +1,50 @@
+# Two commands: `make demo` builds everything and shows a tour; `make test` runs every test there is.
+# What they need beyond git, a C compiler, rustup and Go they install or build themselves.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+CARGO := cargo
+export LANDFALL_CORPUS ?= $(abspath $(CURDIR)/../shared/corpus)
+
+.PHONY: all demo build test tools lint tidy unit testbed e2e fuzz conformance clean
+
+all: build
+
+build:
+	$(CARGO) build --locked --package landfall
+
+demo: build
+	./target/debug/landfall up --demo
+
+test: tools lint unit testbed e2e fuzz
+	@echo "everything passed"
+
+# Programs that tests start as real servers. Each is named in one line when it cannot be had.
+tools:
+	@./dev/tools.sh
+
+lint: tidy
+	$(CARGO) fmt --all --check
+
+tidy:
+	$(CARGO) xtask tidy
+
+unit:
+	$(CARGO) test --locked --workspace --exclude landfall-e2e --no-fail-fast
+
+testbed:
+	$(CARGO) xtask testbed build
+
+e2e:
+	$(CARGO) test --locked --package landfall-e2e -- --test-threads 1
+
+# Half a minute per target over the committed seeds; longer by hand: make fuzz FUZZ_SECONDS=3600
+FUZZ_SECONDS ?= 30
+fuzz:
+	$(CARGO) run --locked --quiet --package landfall-fuzz -- all --seconds $(FUZZ_SECONDS)
+
+conformance:
+	for suite in yaml semver strvals gotemplate helm kustomize; do $(CARGO) xtask conformance $$suite; done
+
+clean:
+	$(CARGO) clean
