@@ -16,6 +16,7 @@ use landfall_model::object;
 use landfall_model::outcome::{Outcome, StepResult};
 use landfall_model::plan::{ApplyOptions, PlannedStep, Step};
 use landfall_model::sync_options::Propagation;
+use landfall_model::time::Time;
 use landfall_model::tracking;
 use landfall_ports::clock::Clock;
 use landfall_ports::cluster::{Cause, ClusterError, Delete, Patch, ServedKind, Write};
@@ -265,7 +266,7 @@ impl Executor {
         dry_run: bool,
     ) -> Result<StepResult, ClusterError> {
         let current = self.live.cluster().get(kind, &key.namespace, &key.name).await?;
-        let Some(current) = current else { return Ok(StepResult::LeftAlone("already gone".to_owned())) };
+        let Some(current) = current else { return Ok(StepResult::AlreadyGone) };
         if object::uid(&current) != uid {
             return Ok(StepResult::LeftAlone("it was made anew since the decision to prune it".to_owned()));
         }
@@ -285,7 +286,10 @@ impl Executor {
     ) -> Result<StepResult, ClusterError> {
         let how = Delete { propagation: propagation.as_str().to_owned(), uid: uid.to_owned(), dry_run };
         let deleted = self.patiently(|| self.live.cluster().delete(kind, &key.namespace, &key.name, &how)).await?;
-        Ok(if deleted { StepResult::Deleted } else { StepResult::LeftAlone("already gone".to_owned()) })
+        if !dry_run {
+            self.live.deletion_asked(key, uid, Time::of(self.clock.now()));
+        }
+        Ok(if deleted { StepResult::Deleted } else { StepResult::AlreadyGone })
     }
 
     async fn remove_finalizer(

@@ -34,7 +34,7 @@ pub enum Freshness {
     Since(Timestamp),
 }
 
-/// Which repository, with whose credentials: the project decides which Secrets may be used.
+/// Which repository, as applications write its address, and for which project: that decides which Secrets may be used.
 type RepositoryKey = (String, String);
 
 #[derive(Default)]
@@ -123,7 +123,7 @@ impl Repositories {
 
     /// Opens the files of a commit that was resolved.
     pub async fn tree(&self, url: &str, project: &str, commit: &CommitId) -> Result<Arc<dyn Tree>, SourceError> {
-        let name = address::normalized(url);
+        let name = url.to_owned();
         {
             let mut trees = lock(&self.trees);
             if let Some(found) = trees.iter().position(|(of, at, _)| *of == name && at == commit) {
@@ -178,7 +178,7 @@ impl Repositories {
         let wanted = address::normalized(url);
         let mut is_used = false;
         for ((known, _), slot) in self.slots().iter() {
-            if *known == wanted {
+            if address::normalized(known) == wanted {
                 lock(&slot.known).asked_at = None;
                 is_used = true;
             }
@@ -259,7 +259,7 @@ impl Repositories {
     }
 
     fn slot(&self, url: &str, project: &str) -> Arc<Slot> {
-        let key = (address::normalized(url), project.to_owned());
+        let key = (url.to_owned(), project.to_owned());
         let new = || Arc::new(Slot { known: Mutex::default(), asking: tokio::sync::Mutex::new(()) });
         self.slots().entry(key).or_insert_with(new).clone()
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use landfall_model::key::{GroupKind, ObjectKey};
+use landfall_model::time::Time;
 
 use super::record::Record;
 
@@ -65,6 +66,13 @@ impl Index {
         let concerned = self.concerned(&old);
         self.unlink(&old);
         concerned
+    }
+
+    /// Marks an object as on its way out, if it still has this uid.
+    pub(crate) fn mark_deleted(&mut self, key: &ObjectKey, uid: &str, at: Time) {
+        if let Some(record) = self.records.get_mut(key).filter(|record| record.live.uid == uid) {
+            Arc::make_mut(record).live.deletion_time.get_or_insert(at);
+        }
     }
 
     /// Lists the keys of all objects of a kind.

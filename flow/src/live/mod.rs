@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use landfall_health::Rules;
 use landfall_model::key::{GroupKind, ObjectKey};
 use landfall_model::object;
+use landfall_model::time::Time;
 use landfall_ports::clock::Clock;
 use landfall_ports::cluster::{Cluster, ClusterError, Detail, Discovery, Selection, ServedKind};
 use serde_json::Value;
@@ -184,6 +185,11 @@ impl LiveCluster {
         let mut state = self.state();
         state.index.put(record);
         state.index.get(&key).cloned().unwrap_or(fallback)
+    }
+
+    /// Takes in that an object's deletion was asked for: until the watch says more, it is on its way out.
+    pub fn deletion_asked(&self, key: &ObjectKey, uid: &str, at: Time) {
+        self.state().index.mark_deleted(key, uid, at);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

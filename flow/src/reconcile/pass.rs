@@ -9,7 +9,8 @@ use std::time::Duration;
 use landfall_model::annotations::REFRESH;
 use landfall_model::application::Application;
 use landfall_model::key::{GroupKind, GroupVersionKind, ObjectKey};
-use landfall_model::status::{Condition, ConditionType, OperationState};
+use landfall_model::outcome::{Event, EventReason};
+use landfall_model::status::{Condition, ConditionType};
 use landfall_model::time::Time;
 use landfall_model::window::WindowVerdict;
 use landfall_ports::cluster::{ClusterError, Discovery};
@@ -147,7 +148,10 @@ impl Controller {
             compared: view.map(|view| &view.compared),
             errors: decision_errors,
             windows: &windows,
-            inputs_unchanged: None,
+            inputs_unchanged: newest
+                .as_ref()
+                .zip(asked.as_ref())
+                .map(|(newest, asked)| newest.targets.digest == asked.targets.digest),
         });
         let operation_revisions = view.map(|view| view.observed.revisions.clone()).unwrap_or_default();
         let mut state = match &decision {
@@ -161,12 +165,6 @@ impl Controller {
                 .map(|state| start::retry(state, application, &operation_revisions)),
             _ => application.status.operation_state.clone(),
         };
-        if let Decision::Finish { phase, message } = &decision
-            && let Some(ended) = state.take().or_else(|| self.never_begun(application, pass.now))
-        {
-            state =
-                Some(OperationState { phase: *phase, message: message.clone(), finished_at: Some(pass.now), ..ended });
-        }
         let works = matches!(
             decision,
             Decision::Sync(_) | Decision::Heal(_) | Decision::RollBack(_) | Decision::Retry { .. } | Decision::Continue
@@ -206,6 +204,14 @@ impl Controller {
         });
         if verdict.note != memory.note {
             tracing::info!(decision = %verdict.note, sync = verdict.status.sync.status.as_str(), health = %verdict.status.health.status, "passed over");
+            if let Decision::Wait { why, .. } | Decision::Hold { why, .. } = &decision {
+                let event = Event {
+                    reason: EventReason::StatusRefreshed,
+                    is_warning: matches!(decision, Decision::Hold { .. }),
+                    message: why.clone(),
+                };
+                self.events.tell(pass.key, &application.metadata.uid, event);
+            }
             memory.note.clone_from(&verdict.note);
         }
         let writing =
@@ -221,12 +227,6 @@ impl Controller {
             self.add_finalizers(pass, application, &view.targets).await?;
         }
         Ok(())
-    }
-
-    fn never_begun(&self, application: &Application, now: Time) -> Option<OperationState> {
-        let operation = application.operation.clone()?;
-        let begin = start::Start { operation, why: String::new(), supersedes: None };
-        Some(start::begin(&begin, application, &[], now))
     }
 
     /// Renders, looks and compares.
