@@ -110,7 +110,8 @@ pub(crate) async fn run(arguments: UpArguments) -> anyhow::Result<()> {
 }
 
 async fn start(arguments: &UpArguments) -> anyhow::Result<Running> {
-    let mut builder = Sandbox::builder().quick_probes();
+    // Commands that are not plainly understood succeed after a moment, so that migration Jobs and other hooks go on.
+    let mut builder = Sandbox::builder().quick_probes().unknown_commands_end_after(Duration::from_millis(300));
     if let Some(file) = &arguments.state {
         builder = builder.file(file);
     }
@@ -283,11 +284,7 @@ pub(crate) fn describe(application: &Application) -> String {
         }
     }
     for resource in &status.resources {
-        if let Some(health) = resource
-            .health
-            .as_ref()
-            .filter(|health| health.status != HealthStatus::Healthy)
-        {
+        if let Some(health) = resource.health.as_ref().filter(|health| health.status != HealthStatus::Healthy) {
             line.push_str(&format!("\n    {} {}: {}", resource.key(), health.status, health.message));
         }
     }

@@ -425,8 +425,9 @@ impl<'s> Translation<'s> {
             }
             is_first = false;
             if rest.starts_with("[:")
-                && let Some(end) = rest.find(":]")
+                && let Some(length) = rest[2..].find(":]")
             {
+                let end = length + 2;
                 let name = &rest[2..end];
                 let plain = name.strip_prefix('^').unwrap_or(name);
                 const NAMES: [&str; 14] = [

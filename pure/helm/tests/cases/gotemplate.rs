@@ -141,7 +141,9 @@ fn difference(case: &Value, shell: &Shell, profile: Profile, wanted: &Value) -> 
             };
             (clipped != text(&wanted["error"])).then(|| format!("expected {}\nactual   {clipped:?}", wanted["error"]))
         }
-        (Err(error), ..) => Some(format!("expected {}\nactual error {error}", wanted.get("output").unwrap_or(&Value::Null))),
+        (Err(error), ..) => {
+            Some(format!("expected {}\nactual error {error}", wanted.get("output").unwrap_or(&Value::Null)))
+        }
     }
 }
 
@@ -157,7 +159,8 @@ fn decoded(source: &str) -> Vec<u8> {
     let letters: Vec<u8> = source.bytes().filter(|byte| *byte != b'=').map(value).collect();
     let mut out = Vec::new();
     for group in letters.chunks(4) {
-        let joined = group.iter().fold(0u32, |joined, letter| joined << 6 | u32::from(*letter)) << (6 * (4 - group.len()));
+        let joined =
+            group.iter().fold(0u32, |joined, letter| joined << 6 | u32::from(*letter)) << (6 * (4 - group.len()));
         out.extend_from_slice(&joined.to_be_bytes()[1..group.len()]);
     }
     out
