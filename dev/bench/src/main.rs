@@ -1,0 +1,55 @@
+//! Benchmarks of the whole program against a real control plane, beside a calibrator that makes the same writes with no
+//! GitOps logic at all. Every time is told as a ratio to the calibrator's in the same run.
+//!
+//! ```text
+//! cargo run --release -p landfall-bench -- --applications 1000 --program target/release/landfall
+//! ```
+//! S1 cold start: process start to every application Synced and Healthy. S2: one application changed of N, by a commit
+//! that the controller is told of as a webhook would. S5: a hand edit of one owned field, undone. S4: at rest, the share
+//! of a core and the requests per minute. S7: a commit that touches nothing any application reads.
+
+mod calibrator;
+mod process;
+mod scenario;
+mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(about = "Benchmarks against a real control plane")]
+struct Arguments {
+    /// How many applications of 4 objects each
+    #[arg(long, default_value_t = 1000)]
+    applications: usize,
+    /// The program to measure; build it with --release
+    #[arg(long, default_value = "target/release/landfall")]
+    program: PathBuf,
+    /// How many commits and hand edits are timed
+    #[arg(long, default_value_t = 50)]
+    repetitions: usize,
+    /// How many seconds the resting program is watched
+    #[arg(long, default_value_t = 30)]
+    rest_seconds: u64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let _already_set = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let arguments = Arguments::parse();
+    match scenario::run(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a line of the result.
+#[expect(clippy::print_stdout, reason = "a benchmark's output is what it measures")]
+fn print(line: &str) {
+    println!("{line}");
+}
