@@ -1,6 +1,7 @@
 //! Landfall's one binary: settings in, the World put together, a role run until it is stopped. The only crate that names
 //! both the ports' implementations and those who use them.
 
+mod cli;
 mod controller;
 mod demo;
 mod logging;
@@ -29,6 +30,8 @@ enum Verb {
     Controller(controller::ControllerArguments),
     /// Start a control plane in this process and bring a repository to life on it; no cluster is needed.
     Up(up::UpArguments),
+    #[command(flatten)]
+    Other(landfall_cli::Verb),
 }
 
 #[tokio::main]
@@ -36,11 +39,12 @@ async fn main() -> ExitCode {
     // Every TLS connection uses the same cryptography; libraries that look for a default find this one.
     let _already_set = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let result = match Arguments::parse().verb {
-        Verb::Controller(arguments) => controller::run(arguments).await,
-        Verb::Up(arguments) => up::run(arguments).await,
+        Verb::Controller(arguments) => controller::run(arguments).await.map(|()| 0),
+        Verb::Up(arguments) => up::run(arguments).await.map(|()| 0),
+        Verb::Other(verb) => landfall_cli::run(verb, &cli::Machine).await,
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit_code) => ExitCode::from(exit_code),
         Err(error) => {
             logging::complain(&error);
             ExitCode::from(20)

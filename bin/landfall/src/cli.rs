@@ -1,0 +1,160 @@
+//! The verbs of the command line: what they reach the outside through.
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use async_trait::async_trait;
+use clap::CommandFactory as _;
+use jiff::Timestamp;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use landfall_cli::{Connection, Outside};
+use landfall_host::directory::DirectoryTree;
+use landfall_kube::KubeCluster;
+use landfall_ports::cluster::Cluster;
+use landfall_tree::Tree;
+
+use crate::world;
+
+/// How long to try whether a `landfall up` runs; it is on this machine.
+const LOOK_TIME_MAX: Duration = Duration::from_millis(300);
+
+/// This machine and its user.
+pub(crate) struct Machine;
+
+#[async_trait]
+impl Outside for Machine {
+    async fn connect(&self, to: &Connection) -> anyhow::Result<Arc<dyn Cluster>> {
+        let options = KubeConfigOptions { context: to.context.clone(), ..KubeConfigOptions::default() };
+        let named = std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty());
+        let file = match &to.kubeconfig {
+            Some(file) => Some(file.clone()),
+            None if named => None,
+            None => running_up(),
+        };
+        let config = match file {
+            Some(file) => {
+                let read = Kubeconfig::read_from(&file)
+                    .with_context(|| format!("the kubeconfig {} cannot be read", file.display()))?;
+                kube::Config::from_custom_kubeconfig(read, &options)
+                    .await
+                    .with_context(|| format!("the kubeconfig {} cannot be used", file.display()))?
+            }
+            None if named || to.context.is_some() => kube::Config::from_kubeconfig(&options)
+                .await
+                .context("the kubeconfig cannot be used; check the files that KUBECONFIG names and --kube-context")?,
+            None => kube::Config::infer().await.context(
+                "there is no cluster to talk to: set KUBECONFIG or --kubeconfig, or start one with `landfall up`",
+            )?,
+        };
+        let client = kube::Client::try_from(config).context("the cluster cannot be reached with this kubeconfig")?;
+        Ok(Arc::new(KubeCluster::of(client)))
+    }
+
+    fn tree_around(&self, path: &Path) -> anyhow::Result<(Arc<dyn Tree>, String)> {
+        let real = std::fs::canonicalize(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+        // The repository around it, as in Git; without one the whole machine, so that `../base` can be followed.
+        let root = real.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(Path::new("/"));
+        let inside = real.strip_prefix(root).context("a folder is below the folders above it")?;
+        let Some(inside) = inside.to_str() else { bail!("{} is no UTF-8 path", path.display()) };
+        let tree = DirectoryTree::open(root).with_context(|| format!("{} cannot be opened", root.display()))?;
+        Ok((Arc::new(tree), inside.to_owned()))
+    }
+
+    fn read(&self, path: &Path) -> anyhow::Result<Vec<u8>> {
+        if path == Path::new("-") {
+            let mut content = Vec::new();
+            std::io::stdin().read_to_end(&mut content).context("standard input cannot be read")?;
+            return Ok(content);
+        }
+        std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+    }
+
+    fn write(&self, path: &Path, content: &[u8]) -> anyhow::Result<()> {
+        let failed = || format!("{} cannot be written", path.display());
+        // A link keeps pointing where it did, and a crash leaves the old file or the new one.
+        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut name = target.file_name().with_context(failed)?.to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let part = target.with_file_name(name);
+        std::fs::write(&part, content).with_context(failed)?;
+        if let Ok(present) = std::fs::metadata(&target) {
+            std::fs::set_permissions(&part, present.permissions()).with_context(failed)?;
+        }
+        std::fs::rename(&part, &target).with_context(failed)
+    }
+
+    fn names(&self, folder: &Path) -> anyhow::Result<Option<Vec<String>>> {
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let failed = || format!("{} cannot be listed", folder.display());
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).with_context(failed)? {
+            names.extend(entry.with_context(failed)?.file_name().into_string());
+        }
+        names.sort_unstable();
+        Ok(Some(names))
+    }
+
+    fn print(&self, text: &str) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            // Whoever reads has enough, as `head` does.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.context("standard output cannot be written"),
+        }
+    }
+
+    fn tell(&self, text: &str) {
+        // Nobody is left to tell if standard error is closed.
+        let _told = writeln!(std::io::stderr(), "{text}");
+    }
+
+    fn confirm(&self, question: &str) -> anyhow::Result<bool> {
+        if !std::io::stdin().is_terminal() {
+            return Ok(false);
+        }
+        write!(std::io::stderr(), "{question} [y/N] ").context("the question cannot be asked")?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).context("the answer cannot be read")?;
+        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    fn is_terminal(&self) -> bool {
+        std::io::stderr().is_terminal() && std::io::stdout().is_terminal()
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn random(&self) -> anyhow::Result<[u8; 32]> {
+        let mut random = [0; 32];
+        let mut source = std::fs::File::open("/dev/urandom").context("the machine gives no randomness")?;
+        source.read_exact(&mut random).context("the machine gives no randomness")?;
+        Ok(random)
+    }
+
+    fn user(&self) -> String {
+        std::env::var("USER").unwrap_or_default()
+    }
+
+    fn command(&self) -> clap::Command {
+        crate::Arguments::command()
+    }
+}
+
+/// Finds the kubeconfig of a `landfall up` that runs: its control plane answers.
+fn running_up() -> Option<PathBuf> {
+    let file = world::up_kubeconfig().ok()?;
+    let kubeconfig = Kubeconfig::read_from(&file).ok()?;
+    let server = kubeconfig.clusters.first()?.cluster.as_ref()?.server.clone()?;
+    let place = server.strip_prefix("https://").or_else(|| server.strip_prefix("http://"))?;
+    let address = place.split('/').next()?.to_socket_addrs().ok()?.next()?;
+    TcpStream::connect_timeout(&address, LOOK_TIME_MAX).ok()?;
+    Some(file)
+}

@@ -1,0 +1,65 @@
+//! What the verbs reach outside of themselves: the program answers, and tests do.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use clap::Args;
+use jiff::Timestamp;
+use landfall_ports::cluster::Cluster;
+use landfall_tree::Tree;
+
+/// Which cluster is meant.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Connection {
+    /// The kubeconfig file; else the one that KUBECONFIG names, that of a running `landfall up`, or the user's own.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in the kubeconfig file; else its current one.
+    #[arg(long = "kube-context", global = true, value_name = "NAME", help_heading = "Cluster")]
+    pub context: Option<String>,
+}
+
+/// Answers the verbs' questions and takes what they say.
+#[async_trait]
+pub trait Outside: Send + Sync {
+    /// Reaches a cluster. Errors say which kubeconfig was tried and what to do.
+    async fn connect(&self, to: &Connection) -> anyhow::Result<Arc<dyn Cluster>>;
+
+    /// Opens the files around a path of this machine: a tree that is wide enough for what the path refers to, and the
+    /// path in it. Errors: there is no such file or folder.
+    fn tree_around(&self, path: &Path) -> anyhow::Result<(Arc<dyn Tree>, String)>;
+
+    /// Reads a file, or standard input for `-`. Errors name the file.
+    fn read(&self, path: &Path) -> anyhow::Result<Vec<u8>>;
+
+    /// Writes a file in one step. Errors name the file.
+    fn write(&self, path: &Path, content: &[u8]) -> anyhow::Result<()>;
+
+    /// Lists the names of a folder's entries, sorted; `None` if the path is no folder.
+    fn names(&self, folder: &Path) -> anyhow::Result<Option<Vec<String>>>;
+
+    /// Writes the answer, as it is, to standard output.
+    fn print(&self, text: &str) -> anyhow::Result<()>;
+
+    /// Tells a person something that is not the answer, on standard error, with a line's end.
+    fn tell(&self, text: &str);
+
+    /// Asks a person; `false` where there is nobody to ask.
+    fn confirm(&self, question: &str) -> anyhow::Result<bool>;
+
+    /// Whether a person looks on: progress is drawn.
+    fn is_terminal(&self) -> bool;
+
+    /// The moment.
+    fn now(&self) -> Timestamp;
+
+    /// Randomness, for templates that ask for it.
+    fn random(&self) -> anyhow::Result<[u8; 32]>;
+
+    /// Who uses this, for `operation.initiatedBy`; `""` if unknown.
+    fn user(&self) -> String;
+
+    /// The whole program's command, for shell completions.
+    fn command(&self) -> clap::Command;
+}

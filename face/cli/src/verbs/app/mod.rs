@@ -1,0 +1,130 @@
+//! `landfall app`: Applications, read and changed through the cluster that holds them. Flags and outputs are those of
+//! `argocd app`, which its users know by heart. Source: Argo CD 3.5 `cmd/argocd/commands/app.go`.
+
+mod desired;
+mod edit;
+mod flags;
+mod operate;
+mod progress;
+mod show;
+mod wait;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+
+use crate::Outside;
+use crate::applications::{Applications, Found};
+use crate::outside::Connection;
+
+/// Arguments of `landfall app`.
+#[derive(Debug, Args)]
+pub struct AppArguments {
+    #[command(flatten)]
+    connection: Connection,
+    /// The namespace of the Applications; a name may also say it, as NAMESPACE/NAME.
+    #[arg(short = 'n', long = "app-namespace", global = true, env = "ARGOCD_NAMESPACE", default_value = "argocd")]
+    namespace: String,
+    #[command(subcommand)]
+    verb: AppVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum AppVerb {
+    /// List Applications.
+    List(show::ListArguments),
+    /// Show one Application with its objects.
+    Get(show::GetArguments),
+    /// Make an Application.
+    Create(edit::CreateArguments),
+    /// Change an Application's source, destination or policy.
+    Set(edit::SetArguments),
+    /// Bring the cluster to what the source holds, and wait for it.
+    Sync(operate::SyncArguments),
+    /// Wait until an Application is as it should be.
+    Wait(wait::WaitArguments),
+    /// Show how the cluster differs from what the source holds.
+    Diff(desired::DiffArguments),
+    /// Print an Application's manifests.
+    Manifests(desired::ManifestsArguments),
+    /// Show what was synchronised before; `rollback` goes back to it.
+    History(show::HistoryArguments),
+    /// Go back to what was synchronised before.
+    Rollback(operate::RollbackArguments),
+    /// Delete an Application, and what it has unless told otherwise.
+    Delete(edit::DeleteArguments),
+    /// List an Application's objects.
+    Resources(show::ResourcesArguments),
+    /// End the operation that runs.
+    TerminateOp(operate::TerminateArguments),
+}
+
+/// What every verb works with.
+pub(super) struct Session<'a> {
+    applications: Applications,
+    outside: &'a dyn Outside,
+}
+
+/// Does what was asked.
+pub(super) async fn run(arguments: AppArguments, outside: &dyn Outside) -> anyhow::Result<u8> {
+    let cluster = outside.connect(&arguments.connection).await?;
+    let everywhere = matches!(&arguments.verb, AppVerb::List(list) if list.all_namespaces);
+    let namespace = if everywhere { "" } else { &arguments.namespace };
+    let session = Session { applications: Applications::of(cluster, namespace), outside };
+    match arguments.verb {
+        AppVerb::List(arguments) => show::list(&session, &arguments).await,
+        AppVerb::Get(arguments) => show::get(&session, &arguments).await,
+        AppVerb::Create(arguments) => edit::create(&session, &arguments).await,
+        AppVerb::Set(arguments) => edit::set(&session, &arguments).await,
+        AppVerb::Sync(arguments) => operate::sync(&session, &arguments).await,
+        AppVerb::Wait(arguments) => wait::wait(&session, &arguments).await,
+        AppVerb::Diff(arguments) => desired::diff(&session, &arguments).await,
+        AppVerb::Manifests(arguments) => desired::manifests(&session, &arguments).await,
+        AppVerb::History(arguments) => show::history(&session, &arguments).await,
+        AppVerb::Rollback(arguments) => operate::rollback(&session, &arguments).await,
+        AppVerb::Delete(arguments) => edit::delete(&session, &arguments).await,
+        AppVerb::Resources(arguments) => show::resources(&session, &arguments).await,
+        AppVerb::TerminateOp(arguments) => operate::terminate(&session, &arguments).await,
+    }
+}
+
+/// Which Applications several verbs work on.
+#[derive(Debug, Args)]
+pub(crate) struct Several {
+    /// The Applications.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Those with these labels instead.
+    #[arg(short = 'l', long, default_value = "", value_name = "SELECTOR")]
+    selector: String,
+    /// Those of this project instead.
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<String>,
+}
+
+impl Session<'_> {
+    /// Finds the Applications that are meant.
+    async fn several(&self, several: &Several) -> anyhow::Result<Vec<Found>> {
+        let by_selector = !several.selector.is_empty() || several.project.is_some();
+        match (several.names.is_empty(), by_selector) {
+            (true, false) => bail!("no Application is named\nhint: give a NAME, a label selector (-l) or a --project"),
+            (false, true) => bail!("names and a selector exclude each other\nhint: give one of them"),
+            (false, false) => {
+                let mut found = Vec::new();
+                for name in &several.names {
+                    found.push(self.applications.get(name).await?);
+                }
+                Ok(found)
+            }
+            (true, true) => {
+                let mut found = self.applications.list(&several.selector).await?;
+                if let Some(project) = &several.project {
+                    found.retain(|found| found.application.spec.project() == project);
+                }
+                if found.is_empty() {
+                    bail!("no Application matches the selector\nhint: `landfall app list` shows those that are there");
+                }
+                Ok(found)
+            }
+        }
+    }
+}

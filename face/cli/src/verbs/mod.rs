@@ -1,0 +1,115 @@
+//! The verbs: what each is asked with, and what it does.
+
+mod app;
+mod chart;
+mod render;
+mod set;
+
+use anyhow::bail;
+use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use landfall_model::crds;
+use serde_json::json;
+
+use crate::Outside;
+use crate::output::format::{self, Format};
+
+/// It went well.
+pub(crate) const SUCCESS: u8 = 0;
+/// An operation failed, a wait ran out, or there are differences.
+pub(crate) const FAILURE: u8 = 1;
+
+/// What a person can ask for, besides running something.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Work with Applications.
+    App(app::AppArguments),
+    /// Render manifests of a folder: its kind is found out as Argo CD does, or said.
+    Render(render::RenderArguments),
+    /// Change what stands in files, comments and order kept.
+    #[command(subcommand)]
+    Set(set::SetVerb),
+    /// Package charts and index repositories of them.
+    #[command(subcommand)]
+    Chart(chart::ChartVerb),
+    /// Print the custom resource definitions, to be applied to a cluster.
+    Crds,
+    /// Print the version.
+    Version(VersionArguments),
+    /// Print a script that completes commands in a shell.
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Arguments of `landfall version`.
+#[derive(Debug, Args)]
+pub struct VersionArguments {
+    /// The format; one line if left out.
+    #[arg(short, long, value_enum)]
+    output: Option<MachineFormat>,
+    /// Only the line of the version.
+    #[arg(long)]
+    short: bool,
+}
+
+/// JSON or YAML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MachineFormat {
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+impl From<MachineFormat> for Format {
+    fn from(format: MachineFormat) -> Self {
+        match format {
+            MachineFormat::Json => Self::Json,
+            MachineFormat::Yaml => Self::Yaml,
+        }
+    }
+}
+
+/// Does what was asked and answers with the exit code. Errors are for exit code 20 and are told by the caller.
+pub async fn run(verb: Verb, outside: &dyn Outside) -> anyhow::Result<u8> {
+    match verb {
+        Verb::App(arguments) => app::run(arguments, outside).await,
+        Verb::Render(arguments) => render::run(arguments, outside),
+        Verb::Set(verb) => set::run(verb, outside),
+        Verb::Chart(verb) => chart::run(verb, outside),
+        Verb::Crds => {
+            let texts: Vec<String> = crds::ALL.iter().map(|text| format!("{}\n", text.trim_end())).collect();
+            outside.print(&texts.join("---\n"))?;
+            Ok(SUCCESS)
+        }
+        Verb::Version(arguments) => version(&arguments, outside),
+        Verb::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut outside.command(), "landfall", &mut script);
+            let Ok(script) = String::from_utf8(script) else { bail!("the completion script is no text") };
+            outside.print(&script)?;
+            Ok(SUCCESS)
+        }
+    }
+}
+
+fn version(arguments: &VersionArguments, outside: &dyn Outside) -> anyhow::Result<u8> {
+    let version = concat!("v", env!("CARGO_PKG_VERSION"));
+    let text = match arguments.output {
+        None => format!("landfall: {version}\n"),
+        Some(output) => {
+            let kustomize = landfall_kustomize::KUSTOMIZE_VERSION;
+            let helm = [landfall_helm::Profile::Helm3, landfall_helm::Profile::Helm4]
+                .map(|profile| landfall_helm::capabilities::HelmVersion::of(profile).version);
+            let versions = match arguments.short {
+                true => json!({"version": version}),
+                false => json!({"version": version, "rendersAs": {"helm": helm, "kustomize": kustomize}}),
+            };
+            format::text(&versions, output.into())
+        }
+    };
+    outside.print(&text)?;
+    Ok(SUCCESS)
+}

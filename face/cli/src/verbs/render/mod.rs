@@ -1,0 +1,73 @@
+//! `landfall render`: manifests of a folder, a chart or a kustomization, without any cluster.
+
+mod helm;
+mod kustomize;
+pub(crate) mod source;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use landfall_model::application::{DirectorySource, Source};
+
+use super::SUCCESS;
+use crate::Outside;
+use crate::output::format;
+
+/// Arguments of `landfall render`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct RenderArguments {
+    #[command(subcommand)]
+    tool: Option<Tool>,
+    /// The folder.
+    #[arg(value_name = "DIR", required = true)]
+    folder: Option<PathBuf>,
+    /// The application's name: a chart's release name; the folder's name if left out.
+    #[arg(long)]
+    name: Option<String>,
+    /// The destination namespace: a chart's release namespace.
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+    /// Read folders below too, in a folder of plain manifests.
+    #[arg(long)]
+    recurse: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Tool {
+    /// Render a chart as `helm template` does.
+    Helm(helm::HelmArguments),
+    /// Build a kustomization as `kustomize build` does.
+    Kustomize(kustomize::KustomizeArguments),
+}
+
+/// Renders and prints.
+pub(super) fn run(arguments: RenderArguments, outside: &dyn Outside) -> anyhow::Result<u8> {
+    match (arguments.tool, arguments.folder) {
+        (Some(Tool::Helm(helm)), _) => helm::run(&helm, outside),
+        (Some(Tool::Kustomize(kustomize)), _) => kustomize::run(&kustomize, outside),
+        (None, folder) => {
+            let folder = folder.unwrap_or_else(|| PathBuf::from("."));
+            let (tree, path) = outside.tree_around(&folder)?;
+            let own_name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("app").to_owned();
+            let directory = arguments.recurse.then(|| DirectorySource { recurse: true, ..DirectorySource::default() });
+            let request = source::Request {
+                application: arguments.name.unwrap_or(own_name),
+                namespace: arguments.namespace,
+                project: "default".to_owned(),
+                source: Source { path, directory, ..Source::default() },
+                revision: String::new(),
+                kube_version: String::new(),
+                api_versions: Vec::new(),
+                now: outside.now(),
+                random: outside.random()?,
+            };
+            let rendered = source::render(&*tree, &request)?;
+            for warning in &rendered.warnings {
+                outside.tell(&format!("warning: {warning}"));
+            }
+            outside.print(&format::documents(&rendered.objects))?;
+            Ok(SUCCESS)
+        }
+    }
+}
