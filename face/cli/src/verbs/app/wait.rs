@@ -46,7 +46,7 @@ pub(crate) struct Wanted {
     #[arg(long)]
     degraded: bool,
     /// Until it is gone.
-    #[arg(long, exclusive = false)]
+    #[arg(long)]
     delete: bool,
 }
 
