@@ -21,6 +21,7 @@ pub(crate) const FAILURE: u8 = 1;
 
 /// What a person can ask for, besides running something.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "made once per run")]
 pub enum Verb {
     /// Work with Applications.
     App(app::AppArguments),

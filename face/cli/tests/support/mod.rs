@@ -1,6 +1,8 @@
 //! A cluster in memory that holds Applications, with a controller that ends every operation at once, and an outside
 //! that remembers what was said.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where its own ground is wrong")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -34,6 +34,7 @@ pub struct RenderArguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "made once per run")]
 enum Tool {
     /// Render a chart as `helm template` does.
     Helm(helm::HelmArguments),
