@@ -48,6 +48,7 @@ on_both_planes!(
     what_is_wrong_is_said_and_nothing_else_is_disturbed,
     the_blacklist_example_runs_as_it_stands,
     taking_over_from_client_side_apply_changes_nothing,
+    a_commit_that_an_application_does_not_read_writes_nothing_on_it,
 );
 
 fn color(found: Option<&Value>) -> Option<&str> {
@@ -250,5 +251,21 @@ async fn taking_over_from_client_side_apply_changes_nothing(kind: Kind) -> anyho
     world.settled("taken", &revision).await?;
     let found = world.get("apps/v1", "Deployment", "taken", "web").await?;
     assert_eq!(generation(found.as_ref()), Some(1), "nothing was changed, so nothing restarts");
+    Ok(())
+}
+
+async fn a_commit_that_an_application_does_not_read_writes_nothing_on_it(kind: Kind) -> anyhow::Result<()> {
+    let world = World::start(kind).await?;
+    let repository = world.repository("mono")?;
+    let first = repository.commit(&[("one/settings.yaml", Some(SETTINGS)), ("two/settings.yaml", Some(SETTINGS))])?;
+    world.apply(automated("one", &repository, "one")).await?;
+    world.apply(automated("two", &repository, "two")).await?;
+    world.settled("one", &first).await?;
+    world.settled("two", &first).await?;
+    let before = world.application("one").await?.metadata.resource_version;
+    let green = SETTINGS.replace("blue", "green");
+    let second = repository.commit(&[("two/settings.yaml", Some(&green))])?;
+    world.settled("two", &second).await?;
+    assert_eq!(world.application("one").await?.metadata.resource_version, before);
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use landfall_access::project::{Permissions, Place};
 use landfall_access::windows::{self, Subject};
 use landfall_diff::settings;
+use landfall_model::annotations::FIELD_MANAGER;
 use landfall_model::application::Application;
 use landfall_model::key::ObjectKey;
 use landfall_model::project::{Project, ProjectSpec};
@@ -70,7 +71,10 @@ impl Controller {
                 )));
             }
         };
-        let installation = settings::read(&self.home.config_map("argocd-cm").unwrap_or_default());
+        let mut installation = settings::read(&self.home.config_map("argocd-cm").unwrap_or_default());
+        // We apply under the name that Argo CD applies under: there is no former applier to take over from.
+        installation.options.manager = FIELD_MANAGER.to_owned();
+        installation.options.former_managers = Vec::new();
         let grounds = Grounds {
             comparison: Comparison::of(application, &installation.ignore, &installation.options),
             permissions: Permissions::of(&project),

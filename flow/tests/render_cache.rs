@@ -1,0 +1,94 @@
+//! Promises of the render cache: a commit that touches nothing a source reads renders nothing and moves no revision.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use landfall_flow::render::{Checkout, Input, Renderer};
+use landfall_model::application::Source;
+use landfall_tree::MemoryTree;
+
+fn renderer() -> Renderer {
+    Renderer::of([1; 32], Arc::new(|| Box::new(|| Duration::ZERO)))
+}
+
+fn input(revision: &str, tree: MemoryTree, path: &str) -> Input {
+    Input {
+        application: "shop".to_owned(),
+        namespace: "shop".to_owned(),
+        project: "default".to_owned(),
+        source: Source { repo_url: "file:///r".to_owned(), path: path.to_owned(), ..Source::default() },
+        checkout: Checkout { repo_url: "file:///r".to_owned(), revision: revision.to_owned(), tree: Arc::new(tree) },
+        is_chart: false,
+        now: jiff::Timestamp::UNIX_EPOCH,
+        references: Vec::new(),
+        kube_version: "v1.36.0".to_owned(),
+        api_versions: Arc::new(Vec::new()),
+    }
+}
+
+fn files(color: &str, other: &str) -> MemoryTree {
+    let config = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{color: {color}}}\n");
+    let base = "resources: [x.yaml]\n".to_owned();
+    let chart = "{apiVersion: v2, name: c, version: 1.0.0}".to_owned();
+    let template = format!(
+        "kind: ConfigMap\napiVersion: v1\nmetadata: {{name: h}}\ndata: {{color: {color}, random: {{{{ randAlphaNum 8 }}}}}}\n"
+    );
+    MemoryTree::of([
+        ("plain/x.yaml", config.clone()),
+        ("base/kustomization.yaml", base),
+        ("base/x.yaml", config),
+        ("overlay/kustomization.yaml", "resources: [../base]\nnamePrefix: p-\n".to_owned()),
+        ("chart/Chart.yaml", chart),
+        ("chart/templates/h.yaml", template),
+        ("other/readme.md", other.to_owned()),
+    ])
+}
+
+#[test]
+fn a_commit_elsewhere_renders_nothing_and_keeps_the_revision() {
+    for path in ["plain", "overlay"] {
+        let renderer = renderer();
+        let first = renderer.render(&input("a", files("blue", "1"), path)).unwrap();
+        let second = renderer.render(&input("b", files("blue", "2"), path)).unwrap();
+        assert!(Arc::ptr_eq(&first, &second), "{path}");
+        assert_eq!(second.revision, "a");
+        let third = renderer.render(&input("c", files("green", "2"), path)).unwrap();
+        assert_eq!(
+            (third.revision.as_str(), third.objects[0]["data"]["color"].as_str()),
+            ("c", Some("green")),
+            "{path}"
+        );
+        assert_eq!(renderer.hits_and_misses(), (1, 2), "{path}");
+    }
+}
+
+#[test]
+fn a_file_that_appears_where_one_was_looked_for_is_noticed() {
+    let renderer = renderer();
+    renderer.render(&input("a", files("blue", "1"), "plain")).unwrap();
+    let mut more = files("blue", "1");
+    more.files.insert("plain/y.yaml".into(), "{apiVersion: v1, kind: ConfigMap, metadata: {name: z}}".into());
+    assert_eq!(renderer.render(&input("b", more, "plain")).unwrap().objects.len(), 2);
+    let mut overridden = files("blue", "1");
+    overridden.files.insert("plain/.argocd-source.yaml".into(), "directory: {exclude: '*'}".into());
+    assert_eq!(renderer.render(&input("c", overridden, "plain")).unwrap().objects.len(), 0);
+}
+
+#[test]
+fn what_is_random_is_rendered_once_per_commit_and_not_kept_for_another() {
+    let renderer = renderer();
+    let first = renderer.render(&input("a", files("blue", "1"), "chart")).unwrap();
+    assert!(!first.is_deterministic);
+    assert!(Arc::ptr_eq(&first, &renderer.render(&input("a", files("blue", "1"), "chart")).unwrap()));
+    assert_eq!(renderer.render(&input("b", files("blue", "2"), "chart")).unwrap().revision, "b");
+}
+
+#[test]
+fn an_error_names_the_file_and_is_not_remembered_for_another_commit() {
+    let renderer = renderer();
+    let mut broken = files("blue", "1");
+    broken.files.insert("plain/x.yaml".into(), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x\n".into());
+    let error = renderer.render(&input("a", broken, "plain")).unwrap_err();
+    assert!(error.to_string().contains("plain/x.yaml:"), "{error}");
+    assert!(renderer.render(&input("b", files("blue", "1"), "plain")).is_ok());
+}
