@@ -1,5 +1,6 @@
 //! How an application's objects are compared: its own rules over those of the installation.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use landfall_diff::rules::{Options, Rules};
@@ -14,15 +15,26 @@ pub struct Comparison {
     rules: Arc<Rules>,
     /// What is wrong with the rules, as warnings for their author.
     pub problems: Arc<Vec<String>>,
+    /// Changes when the rules do.
+    pub digest: u64,
 }
 
 impl Comparison {
     /// Puts an application's `ignoreDifferences` over those of the installation.
-    pub fn of(application: &Application, of_installation: &[IgnoreDifference], options: &Options) -> Self {
+    pub fn of(
+        application: &Application,
+        of_installation: &[IgnoreDifference],
+        options: &Options,
+        of_settings: &[String],
+    ) -> Self {
         let all: Vec<IgnoreDifference> =
             of_installation.iter().chain(&application.spec.ignore_differences).cloned().collect();
-        let (rules, problems) = Rules::new(&all, options.clone());
-        Self { rules: Arc::new(rules), problems: Arc::new(problems) }
+        let (rules, mut problems) = Rules::new(&all, options.clone());
+        problems.extend(of_settings.iter().map(|problem| format!("argocd-cm: {problem}")));
+        let mut hasher = DefaultHasher::new();
+        (serde_json::to_string(&all).expect("rules serialise"), format!("{options:?}")).hash(&mut hasher);
+        let digest = hasher.finish();
+        Self { rules: Arc::new(rules), problems: Arc::new(problems), digest }
     }
 
     /// Says whether what is there differs from what is wanted.

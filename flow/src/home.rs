@@ -99,6 +99,8 @@ pub enum HomeChange {
     Project(String),
     /// How repositories are reached changed.
     Repositories,
+    /// Settings of the installation changed: every Application has reason to look again.
+    Settings,
 }
 
 #[derive(Default)]
@@ -298,8 +300,14 @@ impl State {
             }
             HomeKind::ConfigMap => {
                 let reaches_repositories = name == "argocd-tls-certs-cm" || name == "argocd-ssh-known-hosts-cm";
+                let is_news = self.config_maps.get(&name).is_none_or(|old| old.get("data") != value.get("data"));
+                let holds_settings = name == "argocd-cm" && is_news;
                 self.config_maps.insert(name, value);
-                if reaches_repositories { vec![HomeChange::Repositories] } else { Vec::new() }
+                match (reaches_repositories && is_news, holds_settings) {
+                    (true, _) => vec![HomeChange::Repositories],
+                    (_, true) => vec![HomeChange::Settings],
+                    _ => Vec::new(),
+                }
             }
         }
     }

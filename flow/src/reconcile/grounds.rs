@@ -71,12 +71,22 @@ impl Controller {
                 )));
             }
         };
+        if !project.spec.signature_keys.is_empty() || project.spec.source_integrity.is_some() {
+            return Err(invalid(format!(
+                "project {name} demands signed commits (signatureKeys, sourceIntegrity), and signatures are not verified yet: nothing of it is synchronised; take the demand out of the project, or move the application to another"
+            )));
+        }
         let mut installation = settings::read(&self.home.config_map("argocd-cm").unwrap_or_default());
         // We apply under the name that Argo CD applies under: there is no former applier to take over from.
         installation.options.manager = FIELD_MANAGER.to_owned();
         installation.options.former_managers = Vec::new();
         let grounds = Grounds {
-            comparison: Comparison::of(application, &installation.ignore, &installation.options),
+            comparison: Comparison::of(
+                application,
+                &installation.ignore,
+                &installation.options,
+                &installation.problems,
+            ),
             permissions: Permissions::of(&project),
             namespace: application.spec.destination.namespace.clone(),
             cluster,

@@ -203,6 +203,7 @@ impl Controller {
                     }
                 }
             }
+            HomeChange::Settings => self.home.applications().into_iter().for_each(|(key, _)| self.queue.push(key)),
             HomeChange::Repositories => {
                 let (configured, problems) = self.home.repositories();
                 problems.iter().for_each(|problem| tracing::warn!(%problem, "a repository Secret"));

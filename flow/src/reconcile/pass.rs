@@ -220,6 +220,15 @@ impl Controller {
         for event in verdict.events {
             self.events.tell(pass.key, &application.metadata.uid, event);
         }
+        // What could not be had may be there later, and chart repositories tell nobody about new versions.
+        let reads_charts = application
+            .spec
+            .sources()
+            .iter()
+            .any(|source| !source.chart.is_empty() || source.repo_url.starts_with("oci://"));
+        if newest.is_none() || reads_charts {
+            self.again_later(pass.key, self.settings.poll_interval);
+        }
         if let Some(at) = verdict.wake_at {
             self.queue.push_at(pass.key.clone(), at.0);
         }
@@ -272,13 +281,8 @@ impl Controller {
         }
         let unreadable: BTreeMap<GroupKind, String> = readiness.failed.into_iter().collect();
         let present = present(&cluster.live, &targets, &pass.instance);
-        let modified = modified(
-            &mut memory.answers,
-            &targets,
-            &present,
-            &grounds.comparison,
-            digest_of(&application.spec.ignore_differences),
-        );
+        let modified =
+            modified(&mut memory.answers, &targets, &present, &grounds.comparison, grounds.comparison.digest);
         let compared = self.compare(pass, application, &grounds, &targets, &present, &modified, &unreadable);
         Ok(View { grounds, discovery, observed, targets, present, compared, unreadable })
     }

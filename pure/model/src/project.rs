@@ -48,6 +48,12 @@ pub struct ProjectSpec {
     /// Whether objects that no application has are reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphaned_resources: Option<Value>,
+    /// Keys that commits must be signed by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signature_keys: Vec<Value>,
+    /// What must be true of the sources' signatures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_integrity: Option<Value>,
     /// Whether only clusters of this project may be used.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub permit_only_project_scoped_clusters: bool,
