@@ -9,6 +9,7 @@ pub mod execute;
 pub mod home;
 pub mod informer;
 pub mod live;
+pub mod metrics;
 pub mod queue;
 pub mod reconcile;
 pub mod render;

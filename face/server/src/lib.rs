@@ -1,1 +1,81 @@
-//! The HTTP server: health, metrics, webhook and API.
+//! The HTTP server: health, metrics and the webhook. It decides nothing about applications: it asks the controller and
+//! wakes it. The entry is [`serve`]; [`router`] is the same without a socket.
+//!
+//! ```text
+//! GET  /healthz      the process is alive
+//! GET  /readyz       Applications and settings have been read once
+//! GET  /metrics      OpenMetrics text
+//! POST /api/webhook  a Git server tells of a push
+//! ```
+
+mod keys;
+mod webhook;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use landfall_flow::metrics::scrape;
+use landfall_flow::reconcile::Controller;
+use tokio::net::TcpListener;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::keys::KnownKeys;
+
+/// The largest webhook that is read. A push that names 2048 commits with their files stays below; a sender that sends
+/// more than this is answered 413. Argo CD takes 50 MB from anybody.
+const WEBHOOK_BYTES_MAX: usize = 10 << 20;
+/// How long a request may take, its body included: a sender that trickles does not hold a connection for ever.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+
+#[derive(Clone)]
+struct Server {
+    controller: Arc<Controller>,
+    keys: Arc<KnownKeys>,
+}
+
+/// Serves at an address until dropped.
+///
+/// Errors: the address is in use or not ours.
+pub async fn serve(controller: Arc<Controller>, addr: SocketAddr) -> std::io::Result<()> {
+    serve_on(controller, TcpListener::bind(addr).await?).await
+}
+
+/// Serves on a socket that listens already, until dropped.
+pub async fn serve_on(controller: Arc<Controller>, listener: TcpListener) -> std::io::Result<()> {
+    tracing::info!(address = %listener.local_addr()?, "health, metrics and webhook are served");
+    axum::serve(listener, router(controller)).await
+}
+
+/// Answers requests.
+pub fn router(controller: Arc<Controller>) -> Router {
+    let server = Server { controller, keys: Arc::default() };
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readiness))
+        .route("/metrics", get(metrics))
+        .route("/api/webhook", post(webhook::receive).layer(DefaultBodyLimit::max(WEBHOOK_BYTES_MAX)))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_LIMIT))
+        .with_state(server)
+}
+
+async fn readiness(State(server): State<Server>) -> Response {
+    match server.controller.home.is_ready() {
+        Ok(true) => "ok\n".into_response(),
+        Ok(false) => {
+            let reason =
+                "not ready: Applications, AppProjects, Secrets and ConfigMaps are being read for the first time\n";
+            (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
+        }
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(server): State<Server>) -> Response {
+    ([(header::CONTENT_TYPE, scrape::CONTENT_TYPE)], scrape::text(&server.controller).await).into_response()
+}

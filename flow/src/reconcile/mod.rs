@@ -14,6 +14,7 @@
 mod compare;
 mod deletion;
 mod grounds;
+mod measure;
 mod operate;
 mod pass;
 mod sources;
@@ -37,6 +38,8 @@ use crate::events::Events;
 use crate::home::{AppKey, Home, HomeChange, HomeKind};
 use crate::informer::{self, Scope};
 use crate::live::Concern;
+use crate::metrics::Metrics;
+use crate::metrics::git::MeasuredGit;
 use crate::queue::Queue;
 use crate::render::{Rendered, Renderer};
 use crate::repositories::Repositories;
@@ -85,6 +88,8 @@ pub struct Controller {
     pub queue: Arc<Queue<AppKey>>,
     /// Events about applications.
     pub events: Events,
+    /// What is counted and timed.
+    pub metrics: Arc<Metrics>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Settings.
@@ -116,7 +121,10 @@ impl Controller {
     /// Makes a controller that knows no cluster yet: add them to [`Controller::destinations`].
     pub fn of(parts: Parts) -> Arc<Self> {
         let Parts { home_cluster, git, chart_repositories, registry, renderer, clock, settings } = parts;
+        let metrics = Arc::new(Metrics::default());
+        let git = Arc::new(MeasuredGit { git, metrics: metrics.clone(), clock: clock.clone() });
         Arc::new(Self {
+            metrics,
             home: Arc::new(Home::default()),
             events: Events::start(home_cluster.clone(), clock.clone()),
             home_cluster,
@@ -194,6 +202,7 @@ impl Controller {
             HomeChange::Application(key) => self.queue.push(key),
             HomeChange::Removed(key) => {
                 self.queue.remove(&key);
+                self.metrics.forget(&key);
                 self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             }
             HomeChange::Project(project) => {

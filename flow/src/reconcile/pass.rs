@@ -63,12 +63,14 @@ impl Controller {
     #[tracing::instrument(skip_all, fields(application = %key, reconcile = self.next_pass_id()))]
     pub(super) async fn pass(&self, key: &AppKey) {
         let Some(known) = self.home.application(key) else { return };
+        let began = self.clock.now();
         let memory = self.memory(key);
         let mut memory = memory.lock().await;
         let result = match &known.application {
             Ok(application) => self.pass_over(key, &known, application, &mut memory).await,
             Err(invalid) => self.report_unreadable(key, &known, &invalid.to_string()).await,
         };
+        self.measure_pass(&known, began);
         match result {
             Ok(()) => memory.failures_in_a_row = 0,
             Err(error) => {
@@ -217,6 +219,7 @@ impl Controller {
         let writing =
             Writing { status: &verdict.status, operation: verdict.operation.as_ref(), refresh: Request::Clear };
         commit::write(&*self.home_cluster, &self.home, pass.key, &current, &writing).await?;
+        self.measure_operation(application, &verdict.status).await;
         for event in verdict.events {
             self.events.tell(pass.key, &application.metadata.uid, event);
         }

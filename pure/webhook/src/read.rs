@@ -54,9 +54,12 @@ fn sender(headers: &BTreeMap<String, String>) -> Option<Sender> {
     order.into_iter().find(|(name, _)| headers.contains_key(*name)).map(|(_, sender)| sender)
 }
 
+/// Whether what was given proves the key: (key, body, what was given).
+type Proof = fn(&[u8], &[u8], &str) -> bool;
+
 fn prove(sender: Sender, headers: &BTreeMap<String, String>, body: &[u8], keys: &Keys) -> Result<(), Refusal> {
     let first = |names: &[&str]| names.iter().find_map(|name| headers.get(*name)).map(String::as_str);
-    let (key, entry, proof): (_, _, fn(&[u8], &[u8], &str) -> bool) = match sender {
+    let (key, entry, proof): (_, _, Proof) = match sender {
         Sender::GitHub => {
             (&keys.github, "webhook.github.secret", |key, body, given| match given.starts_with("sha1=") {
                 true => is_signed_sha1(key, body, given, "sha1="),
