@@ -1,9 +1,12 @@
 //! `landfall controller`: against the cluster in KUBECONFIG, or the one it runs in.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use landfall_flow::reconcile::Controller;
 use landfall_flow::settings::Settings;
 
 use crate::logging::{self, LogFormat};
@@ -22,6 +25,9 @@ pub(crate) struct ControllerArguments {
     /// Seconds between two looks at a repository, besides webhooks.
     #[arg(long, default_value_t = 120)]
     poll_seconds: u64,
+    /// Where /healthz, /readyz, /metrics and /api/webhook are served.
+    #[arg(long, visible_alias = "listen", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082")]
+    metrics_address: SocketAddr,
     /// How logs are written.
     #[arg(long, value_enum, default_value = "json")]
     log_format: LogFormat,
@@ -41,7 +47,16 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<()> {
     };
     let controller = world::controller(client, settings, world::cache_directory()?)?;
     tokio::select! {
+        result = serve(controller.clone(), Some(arguments.metrics_address)) => result,
         () = controller.run() => anyhow::bail!("the controller ended by itself; its log says why"),
         () = stopped() => Ok(()),
     }
+}
+
+/// Serves health, metrics and the webhook for as long as the controller runs; waits for ever without an address.
+pub(crate) async fn serve(controller: Arc<Controller>, address: Option<SocketAddr>) -> anyhow::Result<()> {
+    let Some(address) = address else { return std::future::pending().await };
+    landfall_server::serve(controller, address)
+        .await
+        .with_context(|| format!("health, metrics and webhook cannot be served at {address}: choose another address"))
 }

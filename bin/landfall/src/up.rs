@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +59,9 @@ pub(crate) struct UpArguments {
     /// The port that kubectl reaches the control plane at; any free one if left out.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Serve /healthz, /readyz, /metrics and /api/webhook here.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
     /// Seconds between two looks at a repository.
     #[arg(long, default_value_t = 3)]
     poll_seconds: u64,
@@ -104,6 +108,7 @@ pub(crate) async fn run(arguments: UpArguments) -> anyhow::Result<()> {
     };
     tokio::select! {
         result = work => result,
+        result = crate::controller::serve(running.controller.clone(), arguments.listen) => result,
         () = running.controller.clone().run() => bail!("the controller ended by itself; LANDFALL_LOG=debug shows why"),
         () = stopped() => Ok(()),
     }
