@@ -11,6 +11,9 @@ use landfall_webhook::push::{PushEvent, Refusal, Sender};
 use landfall_webhook::read::read;
 use serde_json::{Value, json};
 
+/// Names and values of headers.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 const ZEROS: &str = "0000000000000000000000000000000000000000";
 
 fn headers(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -98,7 +101,7 @@ fn pushes(pairs: &[(&str, &str)], value: &Value) -> Vec<PushEvent> {
 
 #[test]
 fn every_sender_is_understood_without_a_key() {
-    let cases: [(&[(&str, &str)], Value, Sender, usize, &str); 7] = [
+    let cases: [(Pairs<'_>, Value, Sender, usize, &str); 7] = [
         (&[("x-github-event", "push")], github(), Sender::GitHub, 1, "ssh://git@github.com/team/shop"),
         (
             &[("x-gitea-event", "push"), ("x-gogs-event", "push"), ("x-github-event", "push")],
@@ -180,7 +183,7 @@ fn who_proves_itself_is_believed_and_nobody_else() {
     let gogs = sha256("gogs", hub.as_bytes());
     let signed_server = format!("sha256={}", sha256("server", server.as_bytes()));
     let cut = &signed_256[..signed_256.len() - 2];
-    let cases: [(&str, &[(&str, &str)], &str, bool); 16] = [
+    let cases: [(&str, Pairs<'_>, &str, bool); 16] = [
         ("sha256", &[("x-github-event", "push"), ("x-hub-signature-256", &signed_256)], &hub, true),
         ("sha1 alone", &[("x-github-event", "push"), ("x-hub-signature", &signed_1)], &hub, true),
         ("unsigned", &[("x-github-event", "push")], &hub, false),
@@ -218,7 +221,7 @@ fn a_refusal_names_the_entry_of_the_secret_and_never_its_value() {
 
 #[test]
 fn what_is_no_push_is_welcome_and_says_nothing() {
-    let cases: [(&[(&str, &str)], &str); 5] = [
+    let cases: [(Pairs<'_>, &str); 5] = [
         (&[("x-github-event", "ping")], "{\"zen\": \"\"}"),
         (&[("x-gitea-event", "issues")], "{}"),
         (&[("x-gitlab-event", "Issue Hook")], "{\"object_kind\": \"issue\"}"),
@@ -234,7 +237,7 @@ fn what_is_no_push_is_welcome_and_says_nothing() {
 fn what_cannot_be_read_is_refused_with_the_reason() {
     let push: &[(&str, &str)] = &[("x-github-event", "push")];
     let form: &[(&str, &str)] = &[("x-github-event", "push"), ("content-type", "application/x-www-form-urlencoded")];
-    let cases: [(&[(&str, &str)], &str, &str); 8] = [
+    let cases: [(Pairs<'_>, &str, &str); 8] = [
         (&[], "{}", "no header says which Git server"),
         (push, "{", "the body is no JSON"),
         (form, "payload=%7B", "set the webhook's content type to application/json"),
