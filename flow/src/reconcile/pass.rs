@@ -35,7 +35,6 @@ pub(super) struct View {
     pub(super) discovery: Arc<Discovery>,
     pub(super) observed: Observed,
     pub(super) targets: Arc<Targets>,
-    pub(super) present: Present,
     pub(super) compared: Compared,
     pub(super) unreadable: BTreeMap<GroupKind, String>,
 }
@@ -287,7 +286,7 @@ impl Controller {
         let modified =
             modified(&mut memory.answers, &targets, &present, &grounds.comparison, grounds.comparison.digest);
         let compared = self.compare(pass, application, &grounds, &targets, &present, &modified, &unreadable);
-        Ok(View { grounds, discovery, observed, targets, present, compared, unreadable })
+        Ok(View { grounds, discovery, observed, targets, compared, unreadable })
     }
 
     /// Looks at the live index again, after something was applied.
