@@ -273,6 +273,14 @@ impl<'host> Context<'host> {
         self.steps
     }
 
+    /// A value as JSON, as Go's encoder shapes it, accounted for.
+    ///
+    /// # Errors
+    /// What JSON does not know (NaN, functions); a map that holds itself; an exceeded limit.
+    pub fn json_of(&mut self, value: &Value) -> Result<serde_json::Value, Error> {
+        crate::json::encode(self, value)
+    }
+
     /// Accounts for `steps` steps of work.
     pub fn charge_steps(&mut self, steps: u64) -> Result<(), Error> {
         let before = self.steps / STEPS_PER_DEADLINE_CHECK;

@@ -42,7 +42,7 @@ struct PreparedSet {
 /// What running the templates gave.
 pub(crate) struct Output {
     /// The output of every file that is not only definitions, by path.
-    pub(crate) files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
     pub(crate) is_deterministic: bool,
 }
 
@@ -87,27 +87,29 @@ pub(crate) fn run(
         let about = Value::typed_map(root, about.map(|(key, value)| (Str::from(key), value)));
         scope.set(Str::from("Template"), about).expect("the scope is never Go's nil map");
         let output = context
-            .execute(path, &Value::Map(scope.clone()))
+            .execute(path, &Value::Map(scope.seen_as(root)))
             .map_err(|error| execution_error(&error, family, source.member))?;
-        files.insert(path.clone(), finished(output, path)?);
+        files.insert(path.clone(), without_marks(output));
     }
     Ok(Output { files, is_deterministic: !context.is_nondeterministic() })
 }
 
+/// What Go prints for what is not there.
+const NO_VALUE: &[u8] = b"<no value>";
+
 /// Go prints `<no value>` for what is not there; Helm takes that out again, wherever it comes from.
-fn finished(output: Vec<u8>, path: &str) -> Result<String, Error> {
-    let text = match String::from_utf8(output) {
-        Ok(text) => text,
-        Err(error) if path.ends_with("NOTES.txt") => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        Err(_) => {
-            return Err(Error::new(
-                ErrorKind::Manifest,
-                format!("YAML parse error on {path}: error converting YAML to JSON: yaml: invalid UTF-8"),
-            )
-            .with_hint("a string was cut inside a character: `trunc` and `substr` count bytes"));
-        }
-    };
-    Ok(if text.contains("<no value>") { text.replace("<no value>", "") } else { text })
+fn without_marks(output: Vec<u8>) -> Vec<u8> {
+    let mut rest = &output[..];
+    let mut kept = Vec::new();
+    while let Some(at) = memchr::memmem::find(rest, NO_VALUE) {
+        kept.extend_from_slice(&rest[..at]);
+        rest = &rest[at + NO_VALUE.len()..];
+    }
+    if kept.is_empty() && rest.len() == output.len() {
+        return output;
+    }
+    kept.extend_from_slice(rest);
+    kept
 }
 
 struct Collection<'a> {

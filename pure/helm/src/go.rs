@@ -67,10 +67,35 @@ fn escapes_after_a_letter(character: char) -> bool {
     text.escape_debug().nth(1) == Some('\\')
 }
 
-/// The words in which Helm reports that a text is no YAML. The line is the true one; the reference's is often one less.
-pub(crate) fn yaml_error(error: &landfall_yaml::Error) -> String {
-    format!("error converting YAML to JSON: yaml: line {}: {}", error.line, error.message)
+/// The words in which Helm reports that a text is no YAML. The line it names is often the one before: say the true one in
+/// a hint ([`yaml_hint`]).
+pub(crate) fn yaml_error(error: &landfall_yaml::Error, text: &[u8]) -> String {
+    landfall_gotemplate::yaml_error_text(error, text)
 }
+
+/// Says where a text is no YAML, and what the mistake usually is.
+pub(crate) fn yaml_hint(error: &landfall_yaml::Error) -> String {
+    match error.hint() {
+        Some(reason) => format!("look at line {}, column {}: {reason}", error.line, error.column),
+        None => format!("look at line {}, column {}", error.line, error.column),
+    }
+}
+
+/// The lines around an error, for texts that hold no secrets.
+pub(crate) fn excerpt(error: &landfall_yaml::Error, text: &str) -> String {
+    let numbered = text.lines().enumerate().skip(error.line.saturating_sub(3)).take(4);
+    let shown: Vec<String> = numbered
+        .map(|(index, line)| {
+            let mark = if index + 1 == error.line { '>' } else { ' ' };
+            let line: String = line.chars().take(SHOWN_CHARACTERS_MAX).collect();
+            format!("{mark}{:>5} | {line}", index + 1)
+        })
+        .collect();
+    shown.join("\n")
+}
+
+/// How much of a line a hint shows.
+const SHOWN_CHARACTERS_MAX: usize = 160;
 
 /// Turns every number of a value into a float, as Go's JSON decoder does.
 pub(crate) fn numbers_to_floats(value: &mut Value) {

@@ -60,7 +60,8 @@ pub fn index(archives: &BTreeMap<String, Vec<u8>>, options: &Options) -> Result<
 
 fn merge(entries: &mut BTreeMap<String, Vec<Map<String, Value>>>, older: &[u8]) -> Result<(), Error> {
     let wrong = |reason: String| Error::new(ErrorKind::Load, format!("cannot read the index to merge: {reason}"));
-    let older = landfall_yaml::read_one(older, Resolver::Kubernetes).map_err(|error| wrong(go::yaml_error(&error)))?;
+    let older =
+        landfall_yaml::read_one(older, Resolver::Kubernetes).map_err(|error| wrong(go::yaml_error(&error, older)))?;
     let Some(older) = older["entries"].as_object() else {
         return Err(wrong("it has no map `entries`".to_owned()).with_hint("an index is what `helm repo index` writes"));
     };

@@ -255,9 +255,9 @@ fn read(path: &str, text: &str) -> Result<(Manifest, Head), Error> {
     // The line end that follows the document in the stream belongs to what is read: a block scalar may end the document.
     let terminated = format!("{text}\n");
     let object = landfall_yaml::read_one(terminated.as_bytes(), Resolver::Kubernetes)
-        .map_err(|error| wrong(path, text, &go::yaml_error(&error)))?;
+        .map_err(|error| not_yaml(path, &terminated, &error))?;
     let head = head(&object).map_err(|reason| {
-        wrong(path, text, &format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {reason}"))
+        wrong(path, &format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {reason}"))
     })?;
     Ok((Manifest { path: path.to_owned(), text: text.to_owned(), object }, head))
 }
@@ -311,31 +311,29 @@ fn folded<'a>(fields: &'a serde_json::Map<String, Value>, name: &str) -> Option<
     })
 }
 
-fn wrong(path: &str, text: &str, reason: &str) -> Error {
-    let error = Error::new(ErrorKind::Manifest, format!("YAML parse error on {path}: {reason}"));
-    let Some(line) = line_named(reason) else {
-        return error.with_hint(
-            "what the template writes must be one Kubernetes object per document: a map with apiVersion, kind and metadata",
-        );
-    };
+fn wrong(path: &str, reason: &str) -> Error {
+    wrong_words(path, reason).with_hint(
+        "what the template writes must be one Kubernetes object per document: a map with apiVersion, kind and metadata",
+    )
+}
+
+fn not_yaml(path: &str, text: &str, error: &landfall_yaml::Error) -> Error {
+    let failure = wrong_words(path, &go::yaml_error(error, text.as_bytes()));
     // A Secret's lines belong into no log.
     if text.contains("Secret") {
-        return error
+        let line = error.line;
+        return failure
             .with_hint(format!("line {line} of what the template wrote is no YAML (not shown: it may be secret)"));
     }
-    let numbered = text.lines().enumerate().skip(line.saturating_sub(3)).take(4);
-    let shown: Vec<String> = numbered.map(|(index, content)| format!("{:>5} | {content}", index + 1)).collect();
-    error.with_hint(format!(
-        "what the template wrote there (lines of the document, not of the template):\n{}",
-        shown.join("\n")
+    failure.with_hint(format!(
+        "what the template wrote is no YAML; {}\n{}\n(lines of the document that it wrote, not of the template)",
+        go::yaml_hint(error),
+        go::excerpt(error, text)
     ))
 }
 
-/// The line that a YAML error names.
-fn line_named(reason: &str) -> Option<usize> {
-    let after = reason.split("line ").nth(1)?;
-    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok()
+fn wrong_words(path: &str, reason: &str) -> Error {
+    Error::new(ErrorKind::Manifest, format!("YAML parse error on {path}: {reason}"))
 }
 
 #[cfg(test)]

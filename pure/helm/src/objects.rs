@@ -25,8 +25,85 @@ pub(crate) fn values_type(profile: Profile) -> &'static TypeInfo {
     }
 }
 
-static VALUES_HELM3: TypeInfo = TypeInfo::container("chartutil.Values", Kind::Map, &types::ANY);
-static VALUES_HELM4: TypeInfo = TypeInfo::container("common.Values", Kind::Map, &types::ANY);
+static VALUES_HELM3: TypeInfo =
+    TypeInfo::container("chartutil.Values", Kind::Map, &types::ANY).with_methods(&VALUES_METHODS_HELM3);
+static VALUES_HELM4: TypeInfo =
+    TypeInfo::container("common.Values", Kind::Map, &types::ANY).with_methods(&VALUES_METHODS_HELM4);
+static VALUES_METHODS_HELM3: [Method; 5] = values_methods(table_helm3);
+static VALUES_METHODS_HELM4: [Method; 5] = values_methods(table_helm4);
+
+/// The methods that Go code has on values. Templates can call them by accident: they hide keys of the same name.
+const fn values_methods(table: types::MethodBody) -> [Method; 5] {
+    let path_value = Signature { parameters: ONE_TEXT, is_variadic: false, returns_any: true };
+    [
+        method("AsMap", &[], |_, values, _| {
+            Ok(match values {
+                Value::Map(map) if !map.is_empty() => Value::Map(map.seen_as(&types::MAP_ANY)),
+                _ => Value::map([]),
+            })
+        }),
+        method("Encode", ONE_WRITER, |_, _, _| {
+            Err(TemplateError::function("runtime error: invalid memory address or nil pointer dereference"))
+        }),
+        Method {
+            name: "PathValue",
+            signature: path_value,
+            needs_pointer: false,
+            body: |_, values, arguments| path_value_of(values, arguments),
+        },
+        method("Table", ONE_TEXT, table),
+        method("YAML", &[], |context, values, _| {
+            let json = context.json_of(values)?;
+            let text = landfall_yaml::marshal(&json).map_err(|error| TemplateError::function(error.to_string()))?;
+            context.charge_bytes(text.len())?;
+            Ok(Value::str(text))
+        }),
+    ]
+}
+
+/// `io.Writer`: nothing that a template holds is one.
+static WRITER: TypeInfo = TypeInfo::plain("io.Writer", Kind::Pointer);
+const ONE_WRITER: &[&TypeInfo] = &[&WRITER];
+
+fn table_helm3(_: &mut Context<'_>, values: &Value, arguments: &[Value]) -> Result<Value, TemplateError> {
+    table_of(values, &argument_text(arguments)).map(|table| Value::Map(table.seen_as(&VALUES_HELM3)))
+}
+
+fn table_helm4(_: &mut Context<'_>, values: &Value, arguments: &[Value]) -> Result<Value, TemplateError> {
+    table_of(values, &argument_text(arguments)).map(|table| Value::Map(table.seen_as(&VALUES_HELM4)))
+}
+
+fn argument_text(arguments: &[Value]) -> String {
+    arguments.first().and_then(Value::as_str).map(|text| text.text().into_owned()).unwrap_or_default()
+}
+
+/// The map at a dotted path.
+fn table_of(values: &Value, path: &str) -> Result<Map, TemplateError> {
+    let mut table = values.as_map().cloned().unwrap_or_else(|| Map::nil(&types::MAP_ANY));
+    for key in path.split('.') {
+        table = match table.get(key.as_bytes()) {
+            Some(Value::Map(inner)) => inner,
+            _ => return Err(TemplateError::function(format!("{} is not a table", go::quote(key)))),
+        };
+    }
+    Ok(table)
+}
+
+/// The plain value or list at a dotted path.
+fn path_value_of(values: &Value, arguments: &[Value]) -> Result<Value, TemplateError> {
+    let path = argument_text(arguments);
+    if path.is_empty() {
+        return Err(TemplateError::function("YAML path cannot be empty"));
+    }
+    let (table, key) = match path.rsplit_once('.') {
+        Some((table, key)) => (table_of(values, table).ok(), key),
+        None => (values.as_map().cloned(), path.as_str()),
+    };
+    match table.and_then(|table| table.get(key.as_bytes())) {
+        Some(found) if !matches!(&found, Value::Map(map) if std::ptr::eq(map.info, &types::MAP_ANY)) => Ok(found),
+        _ => Err(TemplateError::function(format!("{} is not a value", go::quote(key)))),
+    }
+}
 
 /// `.Capabilities`.
 pub(crate) fn capabilities(capabilities: &Capabilities, profile: Profile) -> Value {
@@ -149,38 +226,78 @@ const fn pointer_method(
 /// `.Files`: the chart's own files by path.
 pub(crate) fn files(family: &Family<'_>, member: Member) -> Value {
     let files = family.chart(member).files.iter();
+    let info = match family.profile() {
+        Profile::Helm3 => &FILES_HELM3,
+        Profile::Helm4 => &FILES_HELM4,
+    };
     Value::typed_map(
-        &FILES,
+        info,
         files.map(|file| (Str::from(file.path.as_str()), Value::Bytes(Str::from(&file.content[..])))),
     )
 }
 
-static FILES: TypeInfo = TypeInfo::container("engine.files", Kind::Map, &types::BYTES).with_methods(&[
-    method("Get", ONE_TEXT, |_, files, arguments| Ok(Value::Str(content(files, arguments)))),
-    method("GetBytes", ONE_TEXT, |_, files, arguments| Ok(Value::Bytes(content(files, arguments)))),
-    method("Glob", ONE_TEXT, |context, files, arguments| {
-        let glob = Glob::parse(&arguments[0].as_str().map(|text| text.text().into_owned()).unwrap_or_default());
-        let entries = files.as_map().map(|files| files.entries()).unwrap_or_default();
-        context.charge_steps(entries.len() as u64)?;
-        Ok(Value::typed_map(&FILES, entries.into_iter().filter(|(path, _)| glob.matches(&path.text()))))
-    }),
-    method("AsConfig", &[], |context, files, _| {
-        as_yaml(context, files, |content| String::from_utf8_lossy(content).into_owned())
-    }),
-    method("AsSecrets", &[], |context, files, _| {
-        use base64::Engine;
-        as_yaml(context, files, |content| base64::engine::general_purpose::STANDARD.encode(content))
-    }),
-    method("Lines", ONE_TEXT, |context, files, arguments| {
-        let text = content(files, arguments);
-        if text.is_empty() {
-            return Ok(Value::strings([]));
+static FILES_HELM3: TypeInfo =
+    TypeInfo::container("engine.files", Kind::Map, &types::BYTES).with_methods(&FILES_METHODS_HELM3);
+static FILES_HELM4: TypeInfo =
+    TypeInfo::container("engine.files", Kind::Map, &types::BYTES).with_methods(&FILES_METHODS_HELM4);
+static FILES_METHODS_HELM3: [Method; 6] = files_methods(
+    |context, files, arguments| globbed(context, files, arguments, &FILES_HELM3),
+    |context, files, arguments| lines(context, files, arguments, Profile::Helm3),
+);
+static FILES_METHODS_HELM4: [Method; 6] = files_methods(
+    |context, files, arguments| globbed(context, files, arguments, &FILES_HELM4),
+    |context, files, arguments| lines(context, files, arguments, Profile::Helm4),
+);
+
+const fn files_methods(glob: types::MethodBody, lines: types::MethodBody) -> [Method; 6] {
+    [
+        method("Get", ONE_TEXT, |_, files, arguments| Ok(Value::Str(content(files, arguments)))),
+        method("GetBytes", ONE_TEXT, |_, files, arguments| Ok(Value::Bytes(content(files, arguments)))),
+        method("Glob", ONE_TEXT, glob),
+        method("AsConfig", &[], |context, files, _| {
+            as_yaml(context, files, |content| String::from_utf8_lossy(content).into_owned())
+        }),
+        method("AsSecrets", &[], |context, files, _| {
+            use base64::Engine;
+            as_yaml(context, files, |content| base64::engine::general_purpose::STANDARD.encode(content))
+        }),
+        method("Lines", ONE_TEXT, lines),
+    ]
+}
+
+/// The files that a pattern matches.
+fn globbed(
+    context: &mut Context<'_>,
+    files: &Value,
+    arguments: &[Value],
+    info: &'static TypeInfo,
+) -> Result<Value, TemplateError> {
+    let glob = Glob::parse(&argument_text(arguments));
+    let entries = files.as_map().map(Map::entries).unwrap_or_default();
+    context.charge_steps(entries.len() as u64)?;
+    Ok(Value::typed_map(info, entries.into_iter().filter(|(path, _)| glob.matches(&path.text()))))
+}
+
+/// A file's lines. Helm 4 looks at the last byte of a file without asking whether it has one.
+fn lines(
+    context: &mut Context<'_>,
+    files: &Value,
+    arguments: &[Value],
+    profile: Profile,
+) -> Result<Value, TemplateError> {
+    let text = content(files, arguments);
+    if text.is_empty() {
+        let is_there = files.as_map().is_some_and(|files| files.has(argument_text(arguments).as_bytes()));
+        if is_there && profile == Profile::Helm4 {
+            return Err(TemplateError::function("runtime error: index out of range [-1]")
+                .with_hint("Helm 4 cannot cut an empty file into lines: guard it with `if .Files.Get`"));
         }
-        context.charge_bytes(text.len())?;
-        let lines = text.strip_suffix(b"\n").unwrap_or(&text);
-        Ok(Value::strings(lines.split(|byte| *byte == b'\n').map(Str::from)))
-    }),
-]);
+        return Ok(Value::strings([]));
+    }
+    context.charge_bytes(text.len())?;
+    let lines = text.strip_suffix(b"\n").unwrap_or(&text);
+    Ok(Value::strings(lines.split(|byte| *byte == b'\n').map(Str::from)))
+}
 
 /// The content of the file that the first argument names; nothing if there is none.
 fn content(files: &Value, arguments: &[Value]) -> Str {

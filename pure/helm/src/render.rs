@@ -1,5 +1,6 @@
 //! One render: a chart and a request in, manifests, hooks, definitions and notes out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use landfall_gotemplate::context::{Host, Limits, Options};
@@ -174,26 +175,63 @@ fn push_document(text: &mut String, path: &str, document: &str) {
 pub fn render(chart: &Chart, request: &Request, host: &mut dyn Host) -> Result<Rendered, Error> {
     let profile = request.profile;
     let root = &chart.metadata.name;
+    let mut rendered = Rendered::default();
+    let (family, mut output) = run_templates(chart, request, host, &mut rendered.warnings)?;
+    rendered.is_deterministic = output.is_deterministic;
+    let notes_path = format!("{root}/templates/NOTES.txt");
+    rendered.notes =
+        output.files.get(&notes_path).map(|notes| String::from_utf8_lossy(notes).into_owned()).unwrap_or_default();
+    output.files.retain(|path, _| !path.ends_with("NOTES.txt"));
+    let (manifests, mut hooks) = texts(output.files)
+        .and_then(|files| manifest::sort(&files, profile, &mut rendered.warnings))
+        .map_err(|error| error.in_chart(root))?;
+    if request.skip_tests {
+        hooks.retain(|hook| !hook.is_test());
+    }
+    rendered.manifests = manifests;
+    rendered.hooks = hooks;
+    if request.include_crds {
+        collect_definitions(&family, family.root(), &mut rendered.crds)?;
+    }
+    Ok(rendered)
+}
+
+/// Runs a chart's templates and gives what each file wrote, by path from the root chart's name on, before it is cut into
+/// documents. Files of definitions (`_helpers.tpl`) write nothing and are left out; notes are among the files.
+///
+/// Errors: as [`render`], without those of the output.
+pub fn render_files(chart: &Chart, request: &Request, host: &mut dyn Host) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    run_templates(chart, request, host, &mut Vec::new()).map(|(_, output)| output.files)
+}
+
+/// Everything up to the templates' output.
+fn run_templates<'chart>(
+    chart: &'chart Chart,
+    request: &Request,
+    host: &mut dyn Host,
+    warnings: &mut Vec<String>,
+) -> Result<(Family<'chart>, engine::Output), Error> {
+    let profile = request.profile;
+    let root = &chart.metadata.name;
     check_installable(chart)?;
     check_name(&request.name)?;
-    let mut rendered = Rendered::default();
     if chart.metadata.deprecated {
-        rendered.warnings.push("This chart is deprecated".to_owned());
+        warnings.push("This chart is deprecated".to_owned());
     }
-    collect_warnings(chart, &mut rendered.warnings);
+    collect_warnings(chart, warnings);
     let given = TemplateValue::from_json_with_integers(&Value::Object(request.values.clone()));
     let mut family = Family::new(chart, profile)?;
-    let mut warnings = Vec::new();
-    family.settle(&given, &mut warnings).map_err(|error| match profile {
+    let mut repeated = Vec::new();
+    family.settle(&given, &mut repeated).map_err(|error| match profile {
         Profile::Helm3 => error.in_chart(root),
         Profile::Helm4 => error.wrapped("chart dependencies processing failed").in_chart(root),
     })?;
-    let values = coalesce::coalesce(&family, family.root(), &given, Nulls::Remove, &mut warnings)
+    let values = coalesce::coalesce(&family, family.root(), &given, Nulls::Remove, &mut repeated)
         .map_err(|error| error.in_chart(root))?;
     // Values are laid over each other several times on the way, and complain each time.
-    for warning in warnings {
-        if !rendered.warnings.contains(&warning) {
-            rendered.warnings.push(warning);
+    for warning in repeated {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
         }
     }
     if !request.skip_schema_validation {
@@ -206,22 +244,21 @@ pub fn render(chart: &Chart, request: &Request, host: &mut dyn Host) -> Result<R
         capabilities: objects::capabilities(&request.capabilities, profile),
     };
     let options = Options { limits: request.limits.clone(), is_lint: request.is_lint, ..Options::default() };
-    let mut output = engine::run(&family, &scope, options, host)?;
-    rendered.is_deterministic = output.is_deterministic;
-    let notes_path = format!("{root}/templates/NOTES.txt");
-    rendered.notes = output.files.get(&notes_path).cloned().unwrap_or_default();
-    output.files.retain(|path, _| !path.ends_with("NOTES.txt"));
-    let (manifests, mut hooks) =
-        manifest::sort(&output.files, profile, &mut rendered.warnings).map_err(|error| error.in_chart(root))?;
-    if request.skip_tests {
-        hooks.retain(|hook| !hook.is_test());
-    }
-    rendered.manifests = manifests;
-    rendered.hooks = hooks;
-    if request.include_crds {
-        collect_definitions(&family, family.root(), &mut rendered.crds)?;
-    }
-    Ok(rendered)
+    let output = engine::run(&family, &scope, options, host)?;
+    Ok((family, output))
+}
+
+/// What templates wrote, as text.
+fn texts(files: BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<String, String>, Error> {
+    let text = |(path, output): (String, Vec<u8>)| match String::from_utf8(output) {
+        Ok(text) => Ok((path, text)),
+        Err(_) => Err(Error::new(
+            ErrorKind::Manifest,
+            format!("YAML parse error on {path}: error converting YAML to JSON: yaml: invalid leading UTF-8 octet"),
+        )
+        .with_hint("a string was cut inside a character: `trunc` and `substr` count bytes")),
+    };
+    files.into_iter().map(text).collect()
 }
 
 fn collect_warnings(chart: &Chart, warnings: &mut Vec<String>) {

@@ -13,12 +13,30 @@ pub struct Error {
     pub column: usize,
     /// The reason in words.
     pub message: String,
+    /// The line that the reference tools name for it: often the one before, none at all for the first line and for errors
+    /// of reading and resolving.
+    pub reference_line: Option<usize>,
 }
 
 impl Error {
     /// Makes an error at a line and column, both counted from 1.
     pub fn new(line: usize, column: usize, message: impl Into<String>) -> Self {
-        Self { line, column, message: message.into() }
+        Self { line, column, message: message.into(), reference_line: None }
+    }
+
+    /// The same error, for which the reference tools name a line; 0 stands for none.
+    #[must_use]
+    pub(crate) fn named_in_line(mut self, line: usize) -> Self {
+        self.reference_line = Some(line).filter(|line| *line > 0);
+        self
+    }
+
+    /// What go-yaml says: `yaml: line 2: did not find expected key`, with the line that it counts.
+    pub fn reference_text(&self) -> String {
+        match self.reference_line {
+            Some(line) => format!("yaml: line {line}: {}", self.message),
+            None => format!("yaml: {}", self.message),
+        }
     }
 
     /// Explains the reference's terse words: what usually causes this error and what to do. `None` where the message says

@@ -152,14 +152,14 @@ impl<'a> Parser<'a> {
                 self.directives()?;
                 let next = self.scanner.peek()?;
                 if next.token != Token::DocumentStart {
-                    return Err(next.start.error("did not find expected <document start>"));
+                    return Err(next.start.syntax_error("did not find expected <document start>"));
                 }
                 let end = self.scanner.take().end;
                 self.states.push(State::DocumentEnd);
                 self.state = State::DocumentContent;
                 Ok(Placed::new(Event::DocumentStart { is_explicit: true }, start, end))
             }
-            _ if position == Position::Later => Err(start.error("did not find expected <document start>")),
+            _ if position == Position::Later => Err(start.syntax_error("did not find expected <document start>")),
             _ => {
                 self.directives()?;
                 self.states.push(State::DocumentEnd);
@@ -176,16 +176,16 @@ impl<'a> Parser<'a> {
             match &self.scanner.peek()?.token {
                 Token::VersionDirective { major, minor } => {
                     if has_version {
-                        return Err(start.error("found duplicate %YAML directive"));
+                        return Err(start.syntax_error("found duplicate %YAML directive"));
                     }
                     if *major != 1 || *minor < 1 || *minor > self.minor_version_max {
-                        return Err(start.error("found incompatible YAML document"));
+                        return Err(start.syntax_error("found incompatible YAML document"));
                     }
                     has_version = true;
                 }
                 Token::TagDirective { handle, prefix } => {
                     if self.tag_directives.iter().any(|(known, _)| known == handle) {
-                        return Err(start.error("found duplicate %TAG directive"));
+                        return Err(start.syntax_error("found duplicate %TAG directive"));
                     }
                     self.tag_directives.push((handle.clone(), prefix.clone()));
                 }
@@ -294,7 +294,7 @@ impl<'a> Parser<'a> {
                 let event = Event::Scalar { properties, value: Cow::Borrowed(""), style: Style::Plain };
                 return Ok(Placed { event, start, content: properties_end, end: properties_end });
             }
-            _ => return Err(next.start.error("did not find expected node content")),
+            _ => return Err(next.start.syntax_error("did not find expected node content")),
         };
         Ok(Placed { event, start, content, end })
     }
@@ -316,7 +316,7 @@ impl<'a> Parser<'a> {
                             known.map(|(_, prefix)| prefix.as_str())
                         }
                     };
-                    let prefix = prefix.ok_or_else(|| mark.error("found undefined tag handle"))?;
+                    let prefix = prefix.ok_or_else(|| mark.syntax_error("found undefined tag handle"))?;
                     properties.tag = Some(format!("{prefix}{suffix}"));
                 }
                 _ => return Ok((properties, end)),
@@ -339,7 +339,7 @@ impl<'a> Parser<'a> {
                 }
             }
             Token::BlockEnd => Ok(self.collection_end(Event::SequenceEnd)),
-            _ => Err(self.scanner.peek()?.start.error("did not find expected '-' indicator")),
+            _ => Err(self.scanner.peek()?.start.syntax_error("did not find expected '-' indicator")),
         }
     }
 
@@ -372,7 +372,7 @@ impl<'a> Parser<'a> {
                 }
             }
             Token::BlockEnd => Ok(self.collection_end(Event::MappingEnd)),
-            _ => Err(self.scanner.peek()?.start.error("did not find expected key")),
+            _ => Err(self.scanner.peek()?.start.syntax_error("did not find expected key")),
         }
     }
 
@@ -413,7 +413,7 @@ impl<'a> Parser<'a> {
                 if next.token == Token::FlowEntry {
                     self.scanner.take();
                 } else if next.token != *end {
-                    return Err(next.start.error(problem));
+                    return Err(next.start.syntax_error(problem));
                 }
             }
         }

@@ -1,13 +1,12 @@
-//! Golden cases of whole charts, and comparison with a helm program on any charts.
+//! Golden cases of whole charts; [`against`] compares with a helm program on any charts.
+
+mod against;
 
 use super::Report;
 use anyhow::Context as _;
-use landfall_helm::Profile;
-use landfall_helm::capabilities::KubeVersion;
-use landfall_helm::chart::Chart;
-use landfall_helm::render::{Request, render};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+pub(crate) use against::run_against;
 
 #[path = "../../../../pure/helm/tests/cases/charts.rs"]
 mod cases;
@@ -60,65 +59,4 @@ fn chart_folders(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     folders.sort();
     anyhow::ensure!(!folders.is_empty(), "no chart with cases in {} nor in a folder of it", root.display());
     Ok(folders)
-}
-
-/// The cluster that `--against` pretends.
-const KUBE_VERSION: &str = "v1.34.0";
-
-/// Renders each chart (a directory or an archive) with a helm program as well, with its default values and with every file
-/// of its `ci/`, and compares texts.
-///
-/// Errors: the program cannot be run.
-pub(crate) fn run_against(program: &Path, charts: &[PathBuf]) -> anyhow::Result<Report> {
-    let version = Command::new(program)
-        .args(["version", "--short"])
-        .output()
-        .with_context(|| format!("cannot run {}", program.display()))?;
-    let version = String::from_utf8_lossy(&version.stdout).into_owned();
-    let profile = if version.starts_with("v4") { Profile::Helm4 } else { Profile::Helm3 };
-    let mut report = Report::default();
-    for path in charts {
-        let mut values: Vec<PathBuf> = match std::fs::read_dir(path.join("ci")) {
-            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-            Err(_) => Vec::new(),
-        };
-        values.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
-        values.sort();
-        for values in std::iter::once(None).chain(values.iter().map(Some)) {
-            let mut command = Command::new(program);
-            command.args(["template", "demo"]).arg(path);
-            command.args(["--namespace", "apps", "--include-crds", "--kube-version", KUBE_VERSION]);
-            if let Some(values) = values {
-                command.arg("--values").arg(values);
-            }
-            let theirs = command.output()?;
-            let label = values.map_or_else(|| path.display().to_string(), |values| values.display().to_string());
-            let refusal = String::from_utf8_lossy(&theirs.stderr).into_owned();
-            let difference = match (ours(path, values.map(PathBuf::as_path), profile), theirs.status.success()) {
-                (Ok(ours), true) => super::first_difference(&String::from_utf8_lossy(&theirs.stdout), &ours),
-                (Err(_), false) => None,
-                (Ok(_), false) => Some(format!("{} refuses: {refusal}", program.display())),
-                (Err(message), true) => Some(format!("refused here only: {message}")),
-            };
-            report.note(version.trim(), &label, difference);
-        }
-    }
-    Ok(report)
-}
-
-fn ours(path: &Path, values: Option<&Path>, profile: Profile) -> Result<String, String> {
-    let chart = if path.is_dir() {
-        Chart::from_tree(&cases::read_directory(path)?, "").map_err(|error| error.to_string())?
-    } else {
-        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-        Chart::from_archive(&bytes).map_err(|error| error.to_string())?
-    };
-    let mut request = Request { include_crds: true, ..Request::new("demo", "apps", profile) };
-    if let Some(values) = values {
-        let content = std::fs::read(values).map_err(|error| error.to_string())?;
-        request.values = landfall_helm::values::read(&content, profile).map_err(|error| error.to_string())?;
-    }
-    request.capabilities.kube_version = KubeVersion::parse(KUBE_VERSION, profile).map_err(|error| error.to_string())?;
-    let rendered = render(&chart, &request, &mut landfall_gotemplate::context::NoHost);
-    rendered.map(|rendered| rendered.text()).map_err(|error| error.to_string())
 }

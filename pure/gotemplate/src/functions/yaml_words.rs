@@ -3,8 +3,7 @@
 use crate::value::Value;
 use landfall_yaml::Error;
 
-/// Says what sigs.k8s.io/yaml says about a text that is no YAML. The line is the true one; the reference's is one less for
-/// some errors.
+/// Says what sigs.k8s.io/yaml says about a text that is no YAML, with the line that it names; the true one is in the error.
 pub fn yaml_error_text(error: &Error, source: &[u8]) -> String {
     let message = &error.message;
     let here = place(error, source);
@@ -29,7 +28,7 @@ pub fn yaml_error_text(error: &Error, source: &[u8]) -> String {
             "error converting YAML to JSON: unsupported map key of type: %!s(<nil>), key: <nil>, value: {value}"
         );
     }
-    format!("error converting YAML to JSON: yaml: line {}: {message}", error.line)
+    format!("error converting YAML to JSON: {}", error.reference_text())
 }
 
 /// The text from the error's place on; where that is the end of something in brackets, from its beginning.

@@ -148,8 +148,9 @@ fn lock(path: &str, content: &[u8]) -> Result<Lock, Error> {
 
 fn decode(path: &str, content: &[u8], into: impl FnOnce(&Value) -> Result<(), String>) -> Result<(), Error> {
     let value = landfall_yaml::read_one(content, Resolver::Kubernetes).map_err(|error| {
-        Error::new(ErrorKind::Chart, format!("cannot load {path}: {}", go::yaml_error(&error)))
+        Error::new(ErrorKind::Chart, format!("cannot load {path}: {}", go::yaml_error(&error, content)))
             .at(path, error.line, None)
+            .with_hint(go::yaml_hint(&error))
     })?;
     into(&value).map_err(|message| match message.strip_prefix("validation: ") {
         Some(_) => Error::new(ErrorKind::Chart, message),

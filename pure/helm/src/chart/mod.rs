@@ -136,7 +136,7 @@ impl Chart {
 fn definitions_in(content: &[u8]) -> ReadDefinitions {
     let terminated = [content, b"\n"].concat();
     let mut objects = landfall_yaml::read(&terminated, landfall_yaml::Resolver::Kubernetes)
-        .map_err(|error| crate::go::yaml_error(&error))?;
+        .map_err(|error| crate::go::yaml_error(&error, &terminated))?;
     objects.retain(|object| !object.is_null());
     Ok(Arc::new(objects))
 }

@@ -89,14 +89,17 @@ pub(crate) fn request(case: &Path, profile: Profile) -> Result<Request, String> 
     let settings = settings(case)?;
     let text = |key: &str| settings[key].as_str().unwrap_or_default().to_owned();
     let truth = |key: &str| settings[key].as_bool().unwrap_or(false);
-    let mut layers = Layers::default();
+    let texts = |key: &str| -> Vec<String> {
+        let items = settings[key].as_array().into_iter().flatten();
+        items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    };
+    let mut layers = Layers { set: texts("set"), set_json: texts("setJson"), ..Layers::default() };
     if let Ok(content) = std::fs::read(case.join("values.yaml")) {
         layers.files.push(ValuesFile { name: "values.yaml".to_owned(), content });
     }
     let mut capabilities = Capabilities::offline(profile);
     capabilities.kube_version = KubeVersion::parse(&text("kubeVersion"), profile).map_err(|error| error.to_string())?;
-    let versions = settings["apiVersions"].as_array().into_iter().flatten();
-    capabilities.api_versions.extend(versions.filter_map(|version| version.as_str().map(str::to_owned)));
+    capabilities.api_versions.extend(texts("apiVersions"));
     Ok(Request {
         values: layers.merge(profile, &|path| Err(format!("open {path}"))).map_err(|error| error.to_string())?,
         capabilities,

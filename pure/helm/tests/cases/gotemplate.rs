@@ -5,7 +5,7 @@ use landfall_gotemplate::jiff;
 use landfall_helm::Profile;
 use landfall_helm::capabilities::{Capabilities, DEFAULT_API_VERSIONS, KubeVersion};
 use landfall_helm::chart::Chart;
-use landfall_helm::render::{Request, render};
+use landfall_helm::render::{Request, render_files};
 use landfall_helm::values;
 use landfall_tree::MemoryTree;
 use serde_json::Value;
@@ -34,32 +34,6 @@ pub(crate) fn shell(directory: &Path) -> std::io::Result<Shell> {
     Ok(found)
 }
 
-/// Cases that may differ, each with the reason. They are run all the same.
-const EXCEPTIONS: [(&str, &str); 17] = [
-    ("pipelines-046", "the type of the whole scope is named map[string]interface {} instead of Helm's Values"),
-    ("templates-054", "the case runs as NOTES.txt, which changes the order of files"),
-    ("templates-058", "the case runs as NOTES.txt, which changes the order of files"),
-    ("templates-061", "the case has a NOTES.txt of its own"),
-    ("templates-068", "the case prints its own file name"),
-    ("tpl-016", "the case prints its own file name"),
-    ("objects-025", "the case prints its own file name"),
-    ("yaml-json-toml-049", "the case prints its own file name"),
-    ("yaml-json-toml-103", "the message for values.yaml has a true position instead of the reference's words"),
-    ("yaml-json-toml-105", "the message for values.yaml names the true line, the reference's the one before"),
-    ("yaml-json-toml-106", "the message for values.yaml has a true position instead of the reference's words"),
-    ("helm-funcs-025", "Files.Lines of an empty file is an index error in Helm 4"),
-    ("objects-030", "the Go methods of Values are not offered"),
-    ("objects-031", "the Go methods of Values are not offered"),
-    ("objects-032", "the Go methods of Values are not offered"),
-    ("objects-033", "the Go methods of Values are not offered"),
-    ("objects-034", "the Go methods of Values are not offered"),
-];
-
-/// Says why a case may differ, if it may.
-pub(crate) fn exception(id: &str) -> Option<&'static str> {
-    EXCEPTIONS.iter().find(|(known, _)| *known == id).map(|(_, reason)| *reason)
-}
-
 /// A host with a fixed time and reproducible randomness.
 struct FixedHost(u64);
 
@@ -86,7 +60,10 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn rendered(case: &Value, shell: &Shell, profile: Profile) -> Result<String, String> {
+/// The path of the case's template from the chart's name on.
+const CASE: &str = "gt/templates/case.txt";
+
+fn rendered(case: &Value, shell: &Shell, profile: Profile) -> Result<Vec<u8>, String> {
     let mut files: Vec<(String, Vec<u8>)> = shell.clone();
     let mut put = |path: String, content: Vec<u8>| {
         files.retain(|(known, _)| *known != path);
@@ -97,11 +74,10 @@ fn rendered(case: &Value, shell: &Shell, profile: Profile) -> Result<String, Str
             put(path.clone(), text(content).into());
         }
     }
-    // The output of notes comes out as it is, where that of any other file has to be YAML.
-    put("templates/NOTES.txt".into(), text(&case["template"]).into());
+    put("templates/case.txt".into(), text(&case["template"]).into());
     put("values.yaml".into(), text(&case["values"]).into());
     let tree = MemoryTree::of(files.into_iter().map(|(path, content)| (format!("gt/{path}"), content)));
-    let message = |error: landfall_helm::error::Error| error.message.replace("NOTES.txt", "case.txt");
+    let message = |error: landfall_helm::error::Error| error.message;
     let chart = Chart::from_tree(&tree, "gt").map_err(message)?;
     let mut request = Request::new("rel", "ns", profile);
     if let Some(user) = case["user_values"].as_str() {
@@ -114,18 +90,22 @@ fn rendered(case: &Value, shell: &Shell, profile: Profile) -> Result<String, Str
     request.capabilities = Capabilities::offline(profile);
     request.capabilities.kube_version = KubeVersion::parse("v1.34.0", profile).map_err(message)?;
     request.capabilities.api_versions = versions;
-    render(&chart, &request, &mut FixedHost(7)).map(|rendered| rendered.notes).map_err(message)
+    let mut written = render_files(&chart, &request, &mut FixedHost(7)).map_err(message)?;
+    written.remove(CASE).ok_or_else(|| format!("{CASE} wrote nothing"))
 }
 
 fn difference(case: &Value, shell: &Shell, profile: Profile, wanted: &Value) -> Option<String> {
     let got = rendered(case, shell, profile);
     match (&got, wanted.get("output"), wanted.get("output_b64")) {
-        (Ok(got), Some(wanted), _) => (got != text(wanted)).then(|| format!("expected {wanted}\nactual   {got:?}")),
+        (Ok(got), Some(wanted), _) => (got != text(wanted).as_bytes())
+            .then(|| format!("expected {wanted}\nactual   {:?}", String::from_utf8_lossy(got))),
         (Ok(got), None, Some(wanted)) => {
-            let wanted = String::from_utf8_lossy(&decoded(text(wanted))).into_owned();
+            let wanted = decoded(text(wanted));
             (*got != wanted).then(|| format!("expected {wanted:?}\nactual   {got:?}"))
         }
-        (Ok(got), None, None) => Some(format!("expected error {}\nactual   {got:?}", wanted["error"])),
+        (Ok(got), None, None) => {
+            Some(format!("expected error {}\nactual   {:?}", wanted["error"], String::from_utf8_lossy(got)))
+        }
         (Err(error), None, None) => {
             if let Some(full) = wanted["error_full"].as_str() {
                 return (full != error).then(|| format!("expected {full:?}\nactual   {error:?}"));

@@ -29,6 +29,11 @@ impl Mark {
     pub(crate) fn error(self, message: impl Into<String>) -> Error {
         Error::new(self.line as usize + 1, self.column as usize + 1, message)
     }
+
+    /// Makes an error of the parser for this place. The reference counts its lines from 0.
+    pub(crate) fn syntax_error(self, message: impl Into<String>) -> Error {
+        self.error(message).named_in_line(self.line as usize)
+    }
 }
 
 /// The pieces that the parser builds events from.
@@ -133,12 +138,21 @@ impl<'a> Scanner<'a> {
     /// Looks at the next token. After the stream's end it is the stream's end for ever.
     pub(crate) fn peek(&mut self) -> Result<&Spanned<'a>, Error> {
         if !self.is_head_settled {
-            while self.queue.len() < self.tokens_queued_min || self.head_may_become_key()? {
-                self.fetch()?;
+            if let Err(error) = self.fill_queue() {
+                // The reference names the line it has read up to, unless that is the first.
+                let line = self.cursor.line() as usize;
+                return Err(error.named_in_line(if line == 0 { 0 } else { line + 1 }));
             }
             self.is_head_settled = true;
         }
         Ok(self.queue.front().expect("the loop above leaves the queue filled"))
+    }
+
+    fn fill_queue(&mut self) -> Result<(), Error> {
+        while self.queue.len() < self.tokens_queued_min || self.head_may_become_key()? {
+            self.fetch()?;
+        }
+        Ok(())
     }
 
     /// Takes the token that [`Scanner::peek`] showed.
