@@ -40,60 +40,52 @@ pub struct Error(Box<Inner>);
 #[derive(Debug, Clone)]
 struct Inner {
     kind: ErrorKind,
-    text: String,
-    reason: String,
+    /// The text in front of the source's, which follows it: a chain of thousands of errors is one text and not thousands.
+    lead: String,
+    /// Where in `lead` the reason starts, behind the place.
+    reason_start: usize,
     position: Option<Position>,
     hint: Option<String>,
     source: Option<Error>,
 }
 
 impl Error {
+    fn of(kind: ErrorKind, lead: String, source: Option<Error>) -> Error {
+        Error(Box::new(Inner { kind, lead, reason_start: 0, position: None, hint: None, source }))
+    }
+
     /// Makes a function's refusal: `text` becomes Go's `error calling NAME: TEXT`.
     pub fn function(text: impl Into<String>) -> Error {
-        let text = text.into();
-        Error(Box::new(Inner {
-            kind: ErrorKind::Function,
-            reason: text.clone(),
-            text,
-            position: None,
-            hint: None,
-            source: None,
-        }))
+        Error::of(ErrorKind::Function, text.into(), None)
     }
 
     /// Makes a function's refusal that wraps another error with words in front: `TEXT: SOURCE`.
     pub fn wrapping(text: impl fmt::Display, source: Error) -> Error {
         let kind = if source.kind() == ErrorKind::Limit { ErrorKind::Limit } else { ErrorKind::Function };
-        let text = format!("{text}: {source}");
-        let hint = None;
-        Error(Box::new(Inner { kind, reason: text.clone(), text, position: None, hint, source: Some(source) }))
+        Error::of(kind, format!("{text}: "), Some(source))
     }
 
     /// Makes a limit's refusal.
     pub fn limit(text: impl Into<String>) -> Error {
-        let mut error = Error::function(text);
-        error.0.kind = ErrorKind::Limit;
-        error
+        Error::of(ErrorKind::Limit, text.into(), None)
     }
 
     pub(crate) fn parse(file: &str, line: usize, reason: &str) -> Error {
-        Error(Box::new(Inner {
-            kind: ErrorKind::Parse,
-            text: format!("template: {file}:{line}: {reason}"),
-            reason: reason.to_string(),
-            position: Some(Position {
-                file: file.to_string(),
-                line,
-                column: None,
-                template: file.to_string(),
-                expression: String::new(),
-            }),
-            hint: None,
-            source: None,
-        }))
+        let place = format!("template: {file}:{line}: ");
+        let mut error = Error::of(ErrorKind::Parse, format!("{place}{reason}"), None);
+        error.0.reason_start = place.len();
+        error.0.position = Some(Position {
+            file: file.to_string(),
+            line,
+            column: None,
+            template: file.to_string(),
+            expression: String::new(),
+        });
+        error
     }
 
-    pub(crate) fn execution(position: Position, reason: String, source: Option<Error>) -> Error {
+    /// Makes an error with a place. The text of `source` follows `reason`.
+    pub(crate) fn execution(position: Position, reason: &str, source: Option<Error>) -> Error {
         let kind = match &source {
             Some(inner) if inner.kind() == ErrorKind::Limit => ErrorKind::Limit,
             _ => ErrorKind::Execution,
@@ -101,8 +93,30 @@ impl Error {
         let Position { file, line, column, template, expression } = &position;
         let column = column.unwrap_or(0);
         let quoted = crate::quote::quote(template.as_bytes());
-        let text = format!("template: {file}:{line}:{column}: executing {quoted} at <{expression}>: {reason}");
-        Error(Box::new(Inner { kind, text, reason, position: Some(position), hint: None, source }))
+        let place = format!("template: {file}:{line}:{column}: executing {quoted} at <{expression}>: ");
+        // A limit is one reason, however deep it was met: what was running on the way there says nothing.
+        let source = match source {
+            Some(inner) if kind == ErrorKind::Limit => Some(inner.into_limit()),
+            other => other,
+        };
+        let mut error = Error::of(kind, format!("{place}{reason}"), source);
+        error.0.reason_start = place.len();
+        error.0.position = Some(position);
+        error
+    }
+
+    /// The innermost error of a chain, with the innermost place in front of it if that is another one.
+    fn into_limit(self) -> Error {
+        let mut error = self;
+        while let Some(source) = error.0.source.take() {
+            let is_last_place = error.0.position.is_some() && !source.chain().any(|inner| inner.0.position.is_some());
+            if is_last_place {
+                error.0.source = Some(source);
+                return error;
+            }
+            error = source;
+        }
+        error
     }
 
     /// The same error with a hint, unless it has one already.
@@ -117,8 +131,14 @@ impl Error {
     }
 
     /// The reason alone, without the place. Contains the texts of nested errors, as Go's does.
-    pub fn reason(&self) -> &str {
-        &self.0.reason
+    pub fn reason(&self) -> String {
+        let own = self.0.lead.get(self.0.reason_start..).unwrap_or_default().to_owned();
+        self.chain().skip(1).fold(own, |text, error| text + &error.0.lead)
+    }
+
+    /// The text of this error and of the `count` next ones inside it.
+    pub(crate) fn text_of_first(&self, count: usize) -> String {
+        self.chain().take(count + 1).map(|error| error.0.lead.as_str()).collect()
     }
 
     /// Where it happened, if it has a place: the outermost one.
@@ -149,7 +169,17 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0.text)
+        self.chain().try_for_each(|error| out.write_str(&error.0.lead))
+    }
+}
+
+// Chains get as long as templates nest deep: dropping one inside the other would overflow the stack.
+impl Drop for Error {
+    fn drop(&mut self) {
+        let mut next = self.0.source.take();
+        while let Some(mut error) = next {
+            next = error.0.source.take();
+        }
     }
 }
 

@@ -84,3 +84,19 @@ fn every_function_survives_every_kind_of_argument() {
     }
     assert!(count > 10_000, "only {count} calls were tried");
 }
+
+#[test]
+fn a_text_that_runs_itself_without_end_is_refused_in_few_words() {
+    let dot = Value::from_json(&json!({ "x": "{{ tpl .x . }}" }));
+    let error = support::render("{{ tpl .x . }}", &dot).unwrap_err().to_string();
+    assert!(error.contains("deeper than"), "{error}");
+    assert!(error.len() < 1000, "{} bytes", error.len());
+}
+
+#[test]
+fn a_long_chain_of_failures_is_one_text() {
+    let text = "{{ define `f` }}{{ if gt .n 0 }}{{ tpl `{{ include .f (dict `n` (sub .n 1) `f` .f) }}` . }}{{ else }}{{ fail `end` }}{{ end }}{{ end }}{{ include `f` (dict `n` 900 `f` `f`) }}";
+    let error =
+        support::render(&text.replace("`n`", "\"n\"").replace("`f` .f) }}`", "\"f\" .f) }}`"), &dot()).unwrap_err();
+    assert!(error.to_string().contains("end"), "the innermost reason is part of the text");
+}

@@ -48,6 +48,17 @@ pub enum Profile {
     Helm4,
 }
 
+impl Profile {
+    /// Reads a profile's name: `helm3` or `helm4`, also `v3`, `v4`, `3`, `4`.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name.trim() {
+            "helm3" | "v3" | "3" => Some(Self::Helm3),
+            "helm4" | "v4" | "4" => Some(Self::Helm4),
+            _ => None,
+        }
+    }
+}
+
 /// Says whether a version satisfies a constraint; false where either cannot be read.
 pub(crate) fn is_compatible(constraint: &str, version: &str) -> bool {
     let constraint = landfall_semver::Constraint::parse(constraint);

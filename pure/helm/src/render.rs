@@ -213,7 +213,7 @@ fn run_templates<'chart>(
 ) -> Result<(Family<'chart>, engine::Output), Error> {
     let profile = request.profile;
     let root = &chart.metadata.name;
-    check_installable(chart)?;
+    check_installable(chart, profile)?;
     check_name(&request.name)?;
     if chart.metadata.deprecated {
         warnings.push("This chart is deprecated".to_owned());
@@ -266,8 +266,15 @@ fn collect_warnings(chart: &Chart, warnings: &mut Vec<String>) {
     chart.subcharts.iter().for_each(|subchart| collect_warnings(subchart, warnings));
 }
 
-fn check_installable(chart: &Chart) -> Result<(), Error> {
+fn check_installable(chart: &Chart, profile: Profile) -> Result<(), Error> {
     let metadata = &chart.metadata;
+    if profile == Profile::Helm4 && !matches!(metadata.api_version.as_str(), "v1" | "v2") {
+        let message =
+            if metadata.api_version == "v3" { "invalid chart apiVersion" } else { "unsupported chart version" };
+        return Err(Error::new(ErrorKind::Chart, message)
+            .in_chart(&metadata.name)
+            .with_hint("Chart.yaml says `apiVersion: v1` or `apiVersion: v2`"));
+    }
     if !matches!(metadata.kind.as_str(), "" | "application") {
         return Err(Error::new(ErrorKind::Chart, format!("{} charts are not installable", metadata.kind))
             .in_chart(&metadata.name)

@@ -39,6 +39,8 @@ pub const IGNORE_HEALTHCHECK: &str = "argocd.argoproj.io/ignore-healthcheck";
 pub const CLIENT_SIDE_MIGRATION_MANAGER: &str = "argocd.argoproj.io/client-side-apply-migration-manager";
 /// Approves what needs a confirmation, when newer than the operation; RFC 3339.
 pub const DELETION_APPROVED: &str = "argocd.argoproj.io/deletion-approved";
+/// Which Helm renders an application's charts: `helm3` or `helm4`.
+pub const HELM_PROFILE: &str = "landfall.dev/helm-profile";
 /// What `kubectl apply` last applied, as JSON.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 

@@ -11,10 +11,12 @@
 mod memory;
 mod path;
 mod recording;
+mod supplied;
 
 pub use memory::MemoryTree;
 pub use path::{PathError, clean, join, parent};
 pub use recording::{Recording, Trace};
+pub use supplied::Supplied;
 
 use bytes::Bytes;
 

@@ -243,8 +243,8 @@ fn umbrella(corpus: &Path, scratch: &Path, arguments: &Arguments) -> Result<Subj
     let mut request = Request::new("demo", "apps", profile(arguments));
     request.include_crds = true;
     let version = "v1.34.0".to_owned();
-    request.capabilities.kube_version =
-        landfall_helm::capabilities::KubeVersion::parse(&version, request.profile).map_err(|error| error.to_string())?;
+    request.capabilities.kube_version = landfall_helm::capabilities::KubeVersion::parse(&version, request.profile)
+        .map_err(|error| error.to_string())?;
     let folder = scratch.join("umbrella");
     write_out(&tree, &folder)?;
     let mut words = vec!["demo".to_owned(), folder.display().to_string()];

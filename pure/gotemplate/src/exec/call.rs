@@ -90,8 +90,8 @@ impl<'f> Frame<'f, '_> {
 
     fn call_failure(&mut self, error: crate::error::Error, id: NodeId, name: &str) -> crate::error::Error {
         self.at = id;
-        let reason = format!("error calling {name}: {error}");
-        crate::error::Error::execution(self.position(), reason, Some(error))
+        let reason = format!("error calling {name}: ");
+        crate::error::Error::execution(self.position(), &reason, Some(error))
     }
 
     fn check_count(&mut self, signature: &Signature<'_>, name: &str, given: usize, has_last: bool) -> Evaluated<()> {

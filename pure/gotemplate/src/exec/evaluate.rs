@@ -169,7 +169,7 @@ impl<'f> Frame<'f, '_> {
         if error.source().is_some() || error.hint().is_some() {
             return error;
         }
-        match hints::field(self.file, id, names, index, error.reason()) {
+        match hints::field(self.file, id, names, index, &error.reason()) {
             Some(hint) => error.with_hint(hint),
             None => error,
         }

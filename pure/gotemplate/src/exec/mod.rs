@@ -107,12 +107,12 @@ impl Frame<'_, '_> {
     }
 
     fn failure(&self, reason: impl Into<String>) -> Error {
-        Error::execution(self.position(), reason.into(), None)
+        Error::execution(self.position(), &reason.into(), None)
     }
 
     /// Gives an error without a place the current one.
     fn located(&self, error: Error) -> Error {
-        Error::execution(self.position(), error.to_string(), Some(error))
+        Error::execution(self.position(), "", Some(error))
     }
 
     fn charge(&mut self) -> Evaluated<()> {

@@ -164,7 +164,7 @@ pub fn execution_error_text(error: &Error, wording: Wording) -> String {
     }
     let mut traces: Vec<Trace> = Vec::new();
     for error in error.chain() {
-        match Trace::read(&error.to_string()) {
+        match Trace::read(&error.text_of_first(TRACE_DEPTH)) {
             Some(trace) if traces.last() == Some(&trace) => {}
             Some(trace) => traces.push(trace),
             None => return text,
@@ -173,6 +173,9 @@ pub fn execution_error_text(error: &Error, wording: Wording) -> String {
     let lines: String = traces.iter().map(Trace::text).collect();
     lines.trim().to_string()
 }
+
+/// How many errors inside one decide what Helm 4 prints of it: of a deeper one no more than the beginning counts.
+const TRACE_DEPTH: usize = 2;
 
 /// One level of Helm 4's error report.
 #[derive(PartialEq)]

@@ -49,6 +49,8 @@ pub struct Settings {
     pub kube_version: String,
     /// API versions instead of the cluster's.
     pub api_versions: Vec<String>,
+    /// Which Helm renders (`version: v3`, `v4`); `None` leaves it to the Application or the controller.
+    pub profile: Option<Profile>,
 }
 
 /// A single value.
@@ -129,6 +131,7 @@ impl Settings {
                 "skipSchemaValidation" => settings.skip_schema_validation = truth(&path, value)?,
                 "passCredentials" => settings.pass_credentials = truth(&path, value)?,
                 "kubeVersion" => settings.kube_version = text(&path, value)?,
+                "version" => settings.profile = version(&path, value)?,
                 "apiVersions" => settings.api_versions = texts(&path, value)?,
                 _ => {}
             }
@@ -232,6 +235,19 @@ fn text(path: &str, value: &Value) -> Result<String, Error> {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),
         other => Err(wrong_type(path, "a text", other)),
+    }
+}
+
+/// Reads which Helm is meant; `v2` and nothing mean none in particular.
+fn version(path: &str, value: &Value) -> Result<Option<Profile>, Error> {
+    let name = text(path, value)?;
+    match (name.as_str(), Profile::parse(&name)) {
+        ("" | "v2", _) => Ok(None),
+        (_, Some(profile)) => Ok(Some(profile)),
+        (_, None) => {
+            Err(Error::new(ErrorKind::Request, format!("{path} is {}, which is no Helm", crate::go::quote(&name)))
+                .with_hint("write `v3` or `v4`, or leave it out"))
+        }
     }
 }
 

@@ -109,9 +109,8 @@ pub fn merge_maps(under: &mut Map<String, Value>, over: Map<String, Value>) {
 }
 
 fn document(text: &[u8]) -> Result<Map<String, Value>, Error> {
-    let value = landfall_yaml::read_one(text, Resolver::Kubernetes).map_err(|error| {
-        wrong(crate::go::yaml_error(&error, text)).with_hint(crate::go::yaml_hint(&error))
-    })?;
+    let value = landfall_yaml::read_one(text, Resolver::Kubernetes)
+        .map_err(|error| wrong(crate::go::yaml_error(&error, text)).with_hint(crate::go::yaml_hint(&error)))?;
     match value {
         Value::Null => Ok(Map::new()),
         mut value @ Value::Object(_) => {

@@ -60,22 +60,29 @@ pub(crate) fn load(chart: &Path) -> Result<Result<Chart, Error>, String> {
     Ok(Chart::from_archive(&bytes))
 }
 
-/// Reads a directory of the disk into memory, links included as what they point to.
+/// Reads a directory of the disk into memory. Links inside it stay links; what a link outside points to is taken instead.
 ///
 /// Errors: a file that cannot be read.
 pub(crate) fn read_directory(root: &Path) -> Result<landfall_tree::MemoryTree, String> {
     let mut tree = landfall_tree::MemoryTree::default();
+    let whole = root.canonicalize().map_err(|error| format!("{}: {error}", root.display()))?;
     let mut waiting = vec![(root.to_owned(), String::new())];
     while let Some((directory, path)) = waiting.pop() {
         let entries = std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
         for entry in entries {
             let entry = entry.map_err(|error| error.to_string())?;
             let path = landfall_tree::join(&path, &entry.file_name().to_string_lossy());
-            if entry.path().is_dir() {
-                waiting.push((entry.path(), path));
-            } else {
-                let content = std::fs::read(entry.path()).map_err(|error| format!("{path}: {error}"))?;
-                tree.files.insert(path, content.into());
+            let target = std::fs::read_link(entry.path()).ok();
+            let is_outside = entry.path().canonicalize().is_ok_and(|real| !real.starts_with(&whole));
+            match target {
+                Some(target) if !is_outside => {
+                    tree.links.insert(path, target.to_string_lossy().into_owned());
+                }
+                _ if entry.path().is_dir() => waiting.push((entry.path(), path)),
+                _ => {
+                    let content = std::fs::read(entry.path()).map_err(|error| format!("{path}: {error}"))?;
+                    tree.files.insert(path, content.into());
+                }
             }
         }
     }

@@ -153,8 +153,7 @@ fn trial_of_case(chart: &Path, case: &Path, profile: Profile) -> Trial {
     let mut words = Vec::new();
     let settings = std::fs::read(case.join("case.yaml")).unwrap_or_default();
     let settings = landfall_yaml::read_one(&settings, Resolver::Kubernetes).unwrap_or_default();
-    let flags =
-        [("includeCRDs", "--include-crds"), ("skipTests", "--skip-tests"), ("isUpgrade", "--is-upgrade")];
+    let flags = [("includeCRDs", "--include-crds"), ("skipTests", "--skip-tests"), ("isUpgrade", "--is-upgrade")];
     words.extend(flags.iter().filter(|(key, _)| settings[*key] == true).map(|(_, flag)| (*flag).to_owned()));
     let named = [
         ("namespace", "--namespace"),

@@ -1,12 +1,13 @@
 //! What a chart needs beside what lies in its `charts/` folder, fetched over the ports.
 
-use landfall_ports::charts::{ChartArchive, ChartRepo, PassCredentials};
-use landfall_ports::registry::{CHART_LAYER, Registry};
 use landfall_repository::dependencies::{Dependency, Origin};
 use landfall_repository::lookup::{Access, Repositories};
 use landfall_repository::problem::{SourceError, SourceProblem};
 
-use crate::client::hex_digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::charts::{ChartArchive, ChartRepo, PassCredentials};
+use crate::registry::{CHART_LAYER, Registry};
 
 /// One dependency as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub async fn fetch(
                 let reason = format!("{tag} is no Helm chart: it has no layer of the type {CHART_LAYER}");
                 SourceError::of(SourceProblem::Broken, &repository.url, reason)
             })?;
-            let digest = hex_digest(&layer.content);
+            let digest = Sha256::digest(&layer.content).iter().map(|byte| format!("{byte:02x}")).collect();
             let archive = ChartArchive { bytes: layer.content, digest };
             found.push(Found::Archive { name, version: tag.replace('_', "+"), archive });
         } else {
