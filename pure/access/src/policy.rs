@@ -2,7 +2,7 @@
 //! `assets/builtin-policy.csv`, `docs/operator-manual/rbac.md`.
 //!
 //! A line is `p, <subject>, <resource>, <action>, <object>, <allow|deny>` or `g, <subject>, <role>`. A request is allowed
-//! if some rule of the subject or its roles allows it and none denies it.
+//! if some rule of the subject or its roles allows it and none denies it; [`Policy::allows_with`] says who is asked in turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,6 +99,13 @@ impl Policy {
         (policy, problems)
     }
 
+    /// Reads a policy by itself, without the built-in roles.
+    pub fn read_alone(csv: &str, default_role: &str, mode: MatchMode) -> (Self, Vec<InvalidLine>) {
+        let mut policy = Self { default_role: default_role.to_owned(), ..Self::default() };
+        let problems = policy.add(csv, mode);
+        (policy, problems)
+    }
+
     /// Adds lines, as a project's roles have them; returns those that cannot be read.
     pub fn add(&mut self, csv: &str, mode: MatchMode) -> Vec<InvalidLine> {
         let mut problems = Vec::new();
@@ -117,19 +124,19 @@ impl Policy {
     /// Adds the roles of a project: their policies, their groups, and that each may look at its project. A policy that
     /// reaches out of its role or project is left out and returned.
     /// Source: Argo CD `types.go` (AppProject.ProjectPoliciesString, validatePolicy).
-    pub fn add_project(&mut self, name: &str, spec: &ProjectSpec) -> Vec<InvalidLine> {
+    pub fn add_project(&mut self, name: &str, spec: &ProjectSpec, mode: MatchMode) -> Vec<InvalidLine> {
         let mut problems = Vec::new();
         for role in &spec.roles {
             let subject = format!("proj:{name}:{}", role.name);
             let own = format!("p, {subject}, projects, get, {name}, allow");
             problems.extend(self.add(&own, MatchMode::Glob));
             for (index, policy) in role.policies.iter().enumerate() {
-                let fields: Vec<&str> = policy.split(',').map(str::trim).collect();
-                let is_own = fields.get(1) == Some(&subject.as_str());
+                let fields = fields(policy);
+                let is_own = fields.get(1) == Some(&subject);
                 let is_inside =
                     fields.get(4).is_some_and(|object| *object == name || object.starts_with(&format!("{name}/")));
                 if is_own && is_inside {
-                    problems.extend(self.add(policy, MatchMode::Glob));
+                    problems.extend(self.add(policy, mode));
                 } else {
                     let reason = "a project's policy is about its own role and its own project";
                     problems.push(InvalidLine { line: index + 1, text: policy.clone(), reason });
@@ -143,7 +150,8 @@ impl Policy {
     }
 
     fn add_line(&mut self, line: &str, mode: MatchMode) -> Result<(), &'static str> {
-        let fields: Vec<&str> = line.split(',').map(|field| field.trim().trim_matches('"')).collect();
+        let fields = fields(line);
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         match fields.as_slice() {
             ["p", subject, resource, action, object, effect] => {
                 let is_denial = match *effect {
@@ -169,15 +177,43 @@ impl Policy {
         }
     }
 
-    /// Says whether a request is allowed.
+    /// Says whether a request is allowed by these rules alone.
     pub fn allows(&self, request: &Request<'_>) -> bool {
-        let groups = request.groups.iter().map(String::as_str);
-        let start = std::iter::once(request.subject).chain(groups).chain(std::iter::once(self.default_role.as_str()));
-        let mut subjects: Vec<&str> = start.filter(|subject| !subject.is_empty()).collect();
-        let mut known: BTreeSet<&str> = subjects.iter().copied().collect();
-        let mut is_allowed = false;
-        while let Some(subject) = subjects.pop() {
-            for rule in self.rules_by_subject.get(subject).into_iter().flatten() {
+        self.allows_with(None, request)
+    }
+
+    /// Says whether a request is allowed by these rules and those of the object's project ([`Self::of_project`]).
+    ///
+    /// The default role is asked first, then the subject, then each group that is assigned to some role; the first that
+    /// is allowed decides. A denial stops whoever it is about, through any of their roles, but neither the default role
+    /// nor another group of theirs. Source: Argo CD `server/rbacpolicy/rbacpolicy.go` (EnforceClaims), `util/rbac/rbac.go`.
+    pub fn allows_with(&self, project: Option<&Self>, request: &Request<'_>) -> bool {
+        let layers: Vec<&Self> = std::iter::once(self).chain(project).collect();
+        let is_assigned = |group: &&str| layers.iter().any(|layer| layer.roles_by_subject.contains_key(*group));
+        let groups = request.groups.iter().map(String::as_str).filter(is_assigned);
+        std::iter::once(self.default_role.as_str())
+            .chain(std::iter::once(request.subject))
+            .chain(groups)
+            .filter(|candidate| !candidate.is_empty())
+            .any(|candidate| is_permitted(&layers, candidate, request))
+    }
+
+    /// Reads the rules of one project alone, to be laid over the installation's with [`Self::allows_with`].
+    pub fn of_project(name: &str, spec: &ProjectSpec, mode: MatchMode) -> (Self, Vec<InvalidLine>) {
+        let mut policy = Self::default();
+        let problems = policy.add_project(name, spec, mode);
+        (policy, problems)
+    }
+}
+
+/// Asks for one subject with all of its roles: some rule allows and none denies.
+fn is_permitted(layers: &[&Policy], candidate: &str, request: &Request<'_>) -> bool {
+    let mut subjects: Vec<&str> = vec![candidate];
+    let mut known: BTreeSet<&str> = subjects.iter().copied().collect();
+    let mut is_allowed = false;
+    while let Some(subject) = subjects.pop() {
+        for layer in layers {
+            for rule in layer.rules_by_subject.get(subject).into_iter().flatten() {
                 let hits = rule.resource.matches(request.resource)
                     && rule.action.matches(request.action)
                     && rule.object.matches(request.object);
@@ -186,14 +222,43 @@ impl Policy {
                 }
                 is_allowed |= hits;
             }
-            for role in self.roles_by_subject.get(subject).into_iter().flatten() {
+            for role in layer.roles_by_subject.get(subject).into_iter().flatten() {
                 if known.insert(role) {
                     subjects.push(role);
                 }
             }
         }
-        is_allowed
     }
+    is_allowed
+}
+
+/// Splits a line as CSV: fields are trimmed, one in double quotes may hold commas and doubled quotes.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = Vec::new();
+    let mut field = String::new();
+    let mut letters = line.chars().peekable();
+    let (mut is_quoted, mut was_quoted) = (false, false);
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if is_quoted && letters.peek() == Some(&'"') => {
+                letters.next();
+                field.push('"');
+            }
+            '"' if is_quoted => is_quoted = false,
+            '"' if field.trim().is_empty() && !was_quoted => {
+                field.clear();
+                (is_quoted, was_quoted) = (true, true);
+            }
+            ',' if !is_quoted => {
+                fields.push(field.trim().to_owned());
+                field.clear();
+                was_quoted = false;
+            }
+            other => field.push(other),
+        }
+    }
+    fields.push(field.trim().to_owned());
+    fields
 }
 
 #[cfg(test)]
@@ -262,13 +327,76 @@ mod tests {
             ..ProjectSpec::default()
         };
         let (mut policy, _) = Policy::read("", "", MatchMode::Glob);
-        assert_eq!(policy.add_project("team", &spec).len(), 2);
+        assert_eq!(policy.add_project("team", &spec, MatchMode::Glob).len(), 2);
         let groups = ["devs".to_owned()];
         let ask = |resource, action, object| {
             policy.allows(&Request { subject: "eve", groups: &groups, resource, action, object })
         };
         assert!(ask("applications", "sync", "team/shop") && ask("projects", "get", "team"));
         assert!(!ask("applications", "sync", "other/shop") && !ask("projects", "get", "other"));
+    }
+
+    #[test]
+    fn a_denial_stops_whom_it_is_about_but_not_the_default_role_nor_another_group() {
+        let csv = "p, role:dev, applications, *, team/*, allow\np, ann, applications, delete, team/*, deny\n\
+                   g, ann, role:dev\ng, devs, role:dev\n";
+        let (policy, _) = Policy::read(csv, "", MatchMode::Glob);
+        assert!(!allows(&policy, "ann", "applications", "delete", "team/shop"));
+        assert!(allows(&policy, "ann", "applications", "sync", "team/shop"));
+        let groups = ["devs".to_owned()];
+        let ask = Request {
+            subject: "ann",
+            groups: &groups,
+            resource: "applications",
+            action: "delete",
+            object: "team/shop",
+        };
+        assert!(policy.allows(&ask), "the group is asked by itself");
+        let (open, _) = Policy::read(csv, "role:admin", MatchMode::Glob);
+        assert!(allows(&open, "ann", "applications", "delete", "team/shop"), "the default role cannot be denied");
+    }
+
+    #[test]
+    fn a_group_counts_only_where_it_is_assigned_to_a_role() {
+        let (policy, _) = Policy::read("p, devs, applications, get, team/*, allow", "", MatchMode::Glob);
+        let groups = ["devs".to_owned()];
+        let ask =
+            Request { subject: "ann", groups: &groups, resource: "applications", action: "get", object: "team/shop" };
+        assert!(!policy.allows(&ask));
+        let (policy, _) =
+            Policy::read("p, devs, applications, get, team/*, allow\ng, devs, role:none", "", MatchMode::Glob);
+        assert!(policy.allows(&ask));
+    }
+
+    #[test]
+    fn fields_in_quotes_may_hold_commas() {
+        assert_eq!(fields(r#"p, "a, b",c"#), ["p", "a, b", "c"]);
+        assert_eq!(fields(r#""say ""hi""", x"#), [r#"say "hi""#, "x"]);
+        let line = r#"p, ann, applications, get, "^team/[a-z]{1,3}$", allow"#;
+        let (policy, problems) = Policy::read(line, "", MatchMode::Regex);
+        assert_eq!(problems, []);
+        assert!(allows(&policy, "ann", "applications", "get", "team/abc"));
+        assert!(!allows(&policy, "ann", "applications", "get", "team/abcd"));
+    }
+
+    #[test]
+    fn fine_grained_actions_name_the_object_inside_the_application() {
+        let csv = "p, ann, applications, update, team/*, allow\n\
+                   p, ann, applications, delete/*/Pod/*/*, team/*, allow\n\
+                   p, bob, applications, update/*, team/*, allow\np, bob, applications, update/apps/*, team/*, deny\n";
+        let (policy, _) = Policy::read(csv, "", MatchMode::Glob);
+        for (subject, action, is_allowed) in [
+            ("ann", "update", true),
+            ("ann", "update/apps/Deployment/shop/web", false),
+            ("ann", "delete", false),
+            ("ann", "delete//Pod/shop/web-1", true),
+            ("ann", "delete/apps/Deployment/shop/web", false),
+            ("bob", "update/batch/Job/shop/x", true),
+            ("bob", "update/apps/Deployment/shop/web", false),
+            ("bob", "update", false),
+        ] {
+            assert_eq!(allows(&policy, subject, "applications", action, "team/shop"), is_allowed, "{subject} {action}");
+        }
     }
 
     #[test]
