@@ -4,6 +4,7 @@
 //! charts   Helm chart repositories over HTTP
 //! clock    the time
 //! cluster  a Kubernetes API server
+//! dependencies  what a chart needs, fetched over the ports
 //! git      Git repositories
 //! registry OCI registries
 //! web      HTTP to servers that a setting or a person names
@@ -12,6 +13,7 @@
 pub mod charts;
 pub mod clock;
 pub mod cluster;
+pub mod dependencies;
 pub mod git;
 pub mod registry;
 pub mod web;
