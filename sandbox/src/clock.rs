@@ -1,4 +1,4 @@
-//! The sandbox' clock: the machine's own, or one that only a test moves.
+//! The sandbox' clock: the machine's own (which may be moved ahead of it), or one that only a test moves.
 //!
 //! Everything that the sandbox stamps or waits for (creation times, probe delays, back-off, deadlines) asks this
 //! clock, so an hour of rollout can take a millisecond. Watch and request time-outs are between real processes and
@@ -7,7 +7,6 @@
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
 
 /// Tells the time to the whole sandbox; cheap to clone.
 #[derive(Debug, Clone)]
@@ -17,19 +16,19 @@ pub struct Clock {
 
 #[derive(Debug)]
 enum Source {
-    Real,
-    Driven { now: Mutex<Timestamp>, moved: watch::Sender<u64> },
+    Real { ahead: Mutex<SignedDuration> },
+    Driven { now: Mutex<Timestamp> },
 }
 
 impl Clock {
     /// The machine's clock.
     pub fn real() -> Self {
-        Self { source: Arc::new(Source::Real) }
+        Self { source: Arc::new(Source::Real { ahead: Mutex::new(SignedDuration::ZERO) }) }
     }
 
     /// A clock that stands still at `start` until somebody moves it.
     pub fn driven(start: Timestamp) -> Self {
-        Self { source: Arc::new(Source::Driven { now: Mutex::new(start), moved: watch::Sender::new(0) }) }
+        Self { source: Arc::new(Source::Driven { now: Mutex::new(start) }) }
     }
 
     /// True when a test moves this clock.
@@ -41,18 +40,35 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &*self.source {
             // The one place where the sandbox reads the machine's clock.
-            Source::Real => Timestamp::now(),
+            Source::Real { ahead } => Timestamp::now() + *ahead.lock().expect("no holder of this lock panics"),
             Source::Driven { now, .. } => *now.lock().expect("no holder of this lock panics"),
         }
     }
 
-    /// Sets a driven clock, never backwards; a real clock is left alone.
+    /// Sets the clock, never backwards; a machine's clock runs on from there.
     pub(crate) fn set(&self, to: Timestamp) {
-        if let Source::Driven { now, moved } = &*self.source {
-            let mut now = now.lock().expect("no holder of this lock panics");
-            if to > *now {
-                *now = to;
-                moved.send_modify(|count| *count += 1);
+        match &*self.source {
+            Source::Driven { now } => {
+                let mut now = now.lock().expect("no holder of this lock panics");
+                *now = to.max(*now);
+            }
+            Source::Real { ahead } => {
+                let mut ahead = ahead.lock().expect("no holder of this lock panics");
+                *ahead = (*ahead).max(to.duration_since(Timestamp::now()));
+            }
+        }
+    }
+
+    /// Moves the clock at once, forwards or backwards, as when somebody sets a machine's clock.
+    pub(crate) fn jump(&self, by: SignedDuration) {
+        match &*self.source {
+            Source::Driven { now } => {
+                let mut now = now.lock().expect("no holder of this lock panics");
+                *now = now.saturating_add(by).unwrap_or(*now);
+            }
+            Source::Real { ahead } => {
+                let mut ahead = ahead.lock().expect("no holder of this lock panics");
+                *ahead = ahead.saturating_add(by);
             }
         }
     }

@@ -187,6 +187,11 @@ impl ApiError {
         Self::new(400, "BadRequest", message, Value::Null)
     }
 
+    /// The body of a request did not come in time.
+    pub(crate) fn body_too_slow() -> Self {
+        Self::new(408, "Timeout", "the body of the request did not come in time", Value::Null)
+    }
+
     /// The verb is not served at this path.
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", json!({}))

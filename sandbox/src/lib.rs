@@ -13,7 +13,11 @@
 //!    |-- discovery, openapi, table   what is told of them
 //!  store      objects, revisions, change log, one SQLite file
 //!    ^
-//!  workloads  the controllers and the nodes, simulated; faults on demand
+//!  workloads  the controllers and the nodes, simulated         faults   what goes wrong on demand
+//!    |
+//!  traffic    requests that nobody makes, and their metrics    promql   the language to ask for them
+//!    |
+//!  front      plain HTTP: what pods answer, Prometheus' API
 //! ```
 //!
 //! It is for trying, testing and previewing, not for running anything.
@@ -25,11 +29,14 @@ mod convert;
 mod crd;
 mod discovery;
 mod error;
+mod faults;
+mod front;
 mod http;
 mod json;
 mod kinds;
 mod openapi;
 mod operations;
+mod promql;
 mod quantity;
 mod random;
 mod registry;
@@ -37,15 +44,24 @@ mod sandbox;
 mod selector;
 mod serve;
 mod service;
+mod snapshot;
 mod store;
 mod table;
 mod tokens;
+mod traffic;
 mod workloads;
 
 pub use clock::Clock;
+pub use faults::{Fault, FaultError, Rule, RuleError};
+pub use front::HttpServing;
 pub use http::SandboxBody;
 pub use sandbox::{Sandbox, SandboxBuilder, StartError};
 pub use serve::{ServeError, Serving};
 pub use service::{ClientService, ResponseFuture};
+pub use snapshot::{Snapshot, SnapshotError};
 pub use store::JournalError;
-pub use workloads::fault::{Fault, FaultError};
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -12,13 +12,15 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::faults::{Fault, Rule};
+use crate::front::{self, Front, HttpServing};
 use crate::http::Handler;
 use crate::operations::{Caller, Core, Settings};
 use crate::random::Random;
 use crate::serve::{Pki, ServeError, Serving, serve};
 use crate::service::ClientService;
+use crate::snapshot::Snapshot;
 use crate::store::{HISTORY_EVENTS_MAX, Journal, JournalError, Store};
-use crate::workloads::fault::Fault;
 use crate::workloads::{self, Engine};
 use crate::{crd, kinds};
 
@@ -111,6 +113,13 @@ impl SandboxBuilder {
         self
     }
 
+    /// How long the body of a request may take to come, over a socket (30 s unless set).
+    #[must_use]
+    pub fn body_patience(mut self, patience: Duration) -> Self {
+        self.settings.body_patience = patience;
+        self
+    }
+
     /// Leaves out everything that acts by itself: nothing but the API is served.
     #[must_use]
     pub fn without_controllers(mut self) -> Self {
@@ -145,6 +154,10 @@ impl SandboxBuilder {
         workloads::bootstrap(&core, self.nodes);
         let pki = authority(&core)?;
         let engine = self.controllers.then(|| Engine::start(Arc::clone(&core), stop.clone()));
+        if let Some(engine) = &engine {
+            // Set once, here.
+            let _ = core.engine.set(engine.clone());
+        }
         let handler = Handler::new(Arc::clone(&core), stop.clone());
         Ok(Sandbox { core, handler, engine, stop, pki })
     }
@@ -224,12 +237,25 @@ impl Sandbox {
     ///
     /// The rules are in the ConfigMap `sandbox-faults` in `kube-system`; there they can be seen and changed too.
     pub fn fault_images(&self, pattern: &str, faults: &[Fault]) {
-        workloads::set_rule(&self.core, pattern, faults);
+        let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        workloads::set_rule(&self.core, pattern, (!texts.is_empty()).then(|| texts.join(",")).as_deref());
     }
 
     /// Takes the rules of a pattern away again.
     pub fn heal_images(&self, pattern: &str) {
-        workloads::set_rule(&self.core, pattern, &[]);
+        workloads::set_rule(&self.core, pattern, None);
+    }
+
+    /// Lets a rule hold from now on, in the place of an earlier one about the same subject.
+    ///
+    /// Rules are about images, nodes, namespaces, admission webhooks and the API server; see [`Rule`].
+    pub fn fault(&self, rule: &Rule) {
+        workloads::set_rule(&self.core, rule.subject(), Some(rule.faults()));
+    }
+
+    /// Takes the rule about a subject away again.
+    pub fn heal(&self, subject: &str) {
+        workloads::set_rule(&self.core, subject, None);
     }
 
     /// The clock that everything in the sandbox goes by.
@@ -237,15 +263,15 @@ impl Sandbox {
         &self.core.clock
     }
 
-    /// Moves a driven clock on; everything that is due until then happens in order, before this returns.
+    /// Moves the clock on; everything that is due until then happens in order, before this returns.
     ///
-    /// On the machine's clock it only waits until the controllers have nothing to do at the moment.
+    /// The machine's clock is moved too, as far as the sandbox is concerned: it runs on from there.
     pub async fn advance(&self, by: Duration) {
         let target = self.clock().now() + SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
         self.advance_to(target).await;
     }
 
-    /// Moves a driven clock on to a time; see [`Sandbox::advance`].
+    /// Moves the clock on to a time; see [`Sandbox::advance`].
     pub async fn advance_to(&self, target: Timestamp) {
         match &self.engine {
             Some(engine) => engine.advance_to(target).await,
@@ -258,6 +284,49 @@ impl Sandbox {
         if let Some(engine) = &self.engine {
             engine.settle().await;
         }
+    }
+
+    /// Sets the clock forwards or backwards at once, as somebody sets a machine's clock: nothing happens on the way.
+    pub async fn jump(&self, by: SignedDuration) {
+        self.clock().jump(by);
+        self.settle().await;
+    }
+
+    /// Plays a scenario from now on: a line for each step, such as `30s fault *:v2 errors=20%` or `5m heal *:v2`.
+    ///
+    /// Errors: the line that is no step, and how to write one.
+    pub fn play(&self, steps: &str) -> Result<(), String> {
+        workloads::set_scenario(&self.core, steps)
+    }
+
+    /// Serves what pods answer and Prometheus' query API over plain HTTP at an address, until the answer is dropped.
+    ///
+    /// Errors: the address cannot be listened on.
+    pub async fn serve_http(&self, addr: SocketAddr) -> Result<HttpServing, ServeError> {
+        front::serve(Front::new(Arc::clone(&self.core)), addr, self.stop.clone()).await
+    }
+
+    /// Evaluates a PromQL query over the simulated metrics at the present time: the `data` of Prometheus' answer.
+    ///
+    /// Errors: what is wrong with the query, in a sentence.
+    pub fn query(&self, promql: &str) -> Result<Value, String> {
+        front::query_now(&self.core, promql)
+    }
+
+    /// Takes a snapshot of all objects.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.core)
+    }
+
+    /// Puts a snapshot back: other objects go, its objects come or change, with their identities. Watches are told.
+    pub async fn restore(&self, snapshot: &Snapshot) {
+        self.core.replace_all(snapshot.objects());
+        self.settle().await;
+    }
+
+    /// Waits until somebody asks the sandbox to stop, by `landfall sandbox down`.
+    pub async fn asked_to_stop(&self) {
+        self.core.asked_to_stop.cancelled().await;
     }
 
     /// Forgets all history: older resourceVersions get 410 from now on.

@@ -70,7 +70,8 @@ where
     if let Some(agent) = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()) {
         caller.user_agent = agent.to_string();
     }
-    let body = match read(body).await {
+    let read = tokio::time::timeout(handler.core.settings.body_patience, read(body)).await;
+    let body = match read.unwrap_or_else(|_| Err(ApiError::body_too_slow())) {
         Ok(body) => body,
         Err(error) => return handler.refuse(&parts, caller.clone(), &error),
     };

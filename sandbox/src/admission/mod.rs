@@ -6,6 +6,7 @@ mod pods;
 use serde_json::Value;
 
 use crate::error::ApiError;
+use crate::faults;
 use crate::json;
 use crate::operations::{Core, Part, WriteOptions};
 use crate::registry::Resource;
@@ -25,7 +26,10 @@ pub(crate) fn admit_create(
         require_namespace(core, resource, json::namespace(value), json::name(value))?;
     }
     match resource.key.as_str() {
-        "pods" => pods::admit_create(core, resource, value),
+        "pods" => {
+            faults::admit_pod(core, value)?;
+            pods::admit_create(core, resource, value)
+        }
         "persistentvolumeclaims" => {
             set_default_storage_class(core, value);
             Ok(())
@@ -35,19 +39,20 @@ pub(crate) fn admit_create(
             Ok(())
         }
         _ => Ok(()),
-    }
+    }?;
+    faults::admit(core, resource, value)
 }
 
 /// Decides about a change.
 pub(crate) fn admit_update(
-    _core: &Core,
-    _resource: &Resource,
-    _part: Part,
+    core: &Core,
+    resource: &Resource,
+    part: Part,
     _old: &Value,
-    _new: &mut Value,
+    new: &mut Value,
     _options: &WriteOptions,
 ) -> Result<(), ApiError> {
-    Ok(())
+    if part == Part::Main { faults::admit(core, resource, new) } else { Ok(()) }
 }
 
 /// Decides about a deletion.

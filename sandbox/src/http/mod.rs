@@ -7,7 +7,9 @@
 //! Entry: [`Handler::handle`]. Nothing here knows a kind by name except where the API has a special path for it.
 
 pub(crate) mod body;
+mod control;
 mod document;
+mod faulty;
 mod negotiate;
 mod objects;
 pub(crate) mod params;
@@ -72,6 +74,15 @@ impl Handler {
     pub(crate) async fn handle(&self, parts: &Parts, body: Bytes, caller: Caller) -> Response<SandboxBody> {
         let params = Params::parse(parts.uri.query().unwrap_or_default());
         let request = Request { parts, params, body, caller, now: self.core.clock.now() };
+        if request.parts.uri.path().starts_with(control::PREFIX) {
+            return match self.control(&request).await {
+                Ok(response) => response,
+                Err(error) => respond::refusal(&request, &error),
+            };
+        }
+        if let Some(held_up) = self.hold_up(&request).await {
+            return held_up;
+        }
         match self.route(&request).await {
             Ok(response) => response,
             Err(error) => respond::refusal(&request, &error),

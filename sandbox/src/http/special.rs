@@ -8,6 +8,7 @@ use super::path::ObjectPath;
 use super::{Handler, Request, respond};
 use crate::clock::rfc3339;
 use crate::error::ApiError;
+use crate::front;
 use crate::json;
 use crate::operations::{DeleteOptions, Part};
 use crate::registry::Resource;
@@ -59,6 +60,16 @@ impl Handler {
                 "{subresource} is not served: the pods of this server are simulated, so there is no process to talk to; \
                  `kubectl logs` and `kubectl describe` show what they do"
             ))),
+            ("services", "proxy", _) => {
+                let namespace = path.namespace.as_deref().unwrap_or_default();
+                let rest = format!("/{}", path.rest.join("/"));
+                Ok(front::ask_service(&self.core, namespace, name, &rest).into_response())
+            }
+            ("pods", "proxy", _) => {
+                let namespace = path.namespace.as_deref().unwrap_or_default();
+                let rest = format!("/{}", path.rest.join("/"));
+                Ok(front::ask_pod(&self.core, namespace, name, &rest).into_response())
+            }
             ("serviceaccounts", "token", &Method::POST) => self.token(request, resource, path, name),
             _ => Err(ApiError::no_such_resource()),
         }

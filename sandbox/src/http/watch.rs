@@ -81,6 +81,12 @@ impl Handler {
         let bookmarks = params.flag("allowWatchBookmarks");
         let lasts =
             params.number("timeoutSeconds")?.filter(|seconds| *seconds > 0).map_or(WATCH_DURATION, Duration::from_secs);
+        let dropped_after = self.core.faults.rules(&self.core.store).watch_lasts(resource.key.as_str());
+        let (lasts, bookmarks) = match dropped_after {
+            // A connection that breaks off says nothing at its end.
+            Some(dropped) if dropped < lasts => (dropped, false),
+            _ => (lasts, bookmarks),
+        };
         let from = query.revision.take().filter(|revision| *revision > 0);
         let initial = match (send_initial, from) {
             (Some(true), _) | (None, None) => Initial::State { end: send_initial == Some(true) && bookmarks },

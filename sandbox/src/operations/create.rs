@@ -95,17 +95,20 @@ impl Core {
                 let object = Arc::new(Stored::unsaved(value));
                 return Ok(Outcome { object, created: true, warnings });
             }
-            match self.store.put(&resource.key, Expect::Absent, value.clone()) {
+            // Only what may have to be tried again, or given back, is kept.
+            let kept = (generated || resource.key.as_str() == "services").then(|| value.clone());
+            match self.store.put(&resource.key, Expect::Absent, std::mem::take(&mut value)) {
                 Ok(object) => {
                     self.after_write(resource, None, &object);
                     return Ok(Outcome { object, created: true, warnings });
                 }
                 Err(_) if generated && attempt < GENERATED_NAME_ATTEMPTS_MAX => {
+                    value = kept.unwrap_or_default();
                     let prefix = json::text(&value, "/metadata/generateName").to_string();
                     json::set(&mut value, &["metadata", "name"], format!("{prefix}{}", self.random.name_suffix()));
                 }
                 Err(WriteError::Exists | WriteError::Missing | WriteError::Changed) => {
-                    kinds::release(self, resource, &value);
+                    kinds::release(self, resource, &kept.unwrap_or_default());
                     return Err(ApiError::already_exists(resource.qualified(), &name));
                 }
             }

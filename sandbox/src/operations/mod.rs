@@ -15,6 +15,7 @@ mod fields;
 mod metadata;
 mod patch;
 mod read;
+mod replace;
 mod scale;
 mod unknown;
 mod update;
@@ -32,10 +33,13 @@ use serde_json::Value;
 use crate::addresses::Addresses;
 use crate::clock::Clock;
 use crate::error::ApiError;
+use crate::faults::Book;
 use crate::http::params::FieldValidation;
 use crate::random::Random;
 use crate::registry::{Registry, Resource};
 use crate::store::{ResourceKey, Store, Stored};
+use crate::traffic::Traffic;
+use crate::workloads::Engine;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +53,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// True for those who may do everything.
+    pub(crate) fn is_master(&self) -> bool {
+        self.groups.iter().any(|group| group == "system:masters")
+    }
+
     /// The field manager of a write that names none: the program's name.
     pub(crate) fn default_manager(&self) -> String {
         let program = self.user_agent.split('/').next().unwrap_or_default();
@@ -139,12 +148,21 @@ impl From<Value> for Decoded {
 }
 
 /// How the simulated cluster behaves where nothing else is said.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     /// Probes answer at once, whatever delays they have.
     pub(crate) quick_probes: bool,
     /// When commands that are not understood end, in pods that may end; never when not set.
     pub(crate) unknown_commands_end: Option<std::time::Duration>,
+    /// How long the body of a request may take to come.
+    pub(crate) body_patience: std::time::Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let body_patience = std::time::Duration::from_secs(30);
+        Self { quick_probes: false, unknown_commands_end: None, body_patience }
+    }
 }
 
 /// The state that all verbs share.
@@ -159,6 +177,16 @@ pub(crate) struct Core {
     pub(crate) random: Random,
     /// Cluster IPs and node ports.
     pub(crate) addresses: Addresses,
+    /// What goes wrong on demand.
+    pub(crate) faults: Book,
+    /// The simulated controllers, once they run.
+    pub(crate) engine: std::sync::OnceLock<Engine>,
+    /// Cancelled when somebody asked the sandbox to stop, by `/sandbox/v1/stop`.
+    pub(crate) asked_to_stop: tokio_util::sync::CancellationToken,
+    /// What autoscalers remember.
+    pub(crate) autoscaling: crate::workloads::AutoscalerMemory,
+    /// Simulated requests.
+    pub(crate) traffic: Traffic,
     /// How the simulated cluster behaves.
     pub(crate) settings: Settings,
     /// The PEM certificate that every namespace's `kube-root-ca.crt` holds.
@@ -174,6 +202,11 @@ impl Core {
             clock,
             random,
             addresses: Addresses::default(),
+            faults: Book::default(),
+            autoscaling: crate::workloads::AutoscalerMemory::default(),
+            engine: std::sync::OnceLock::new(),
+            asked_to_stop: tokio_util::sync::CancellationToken::new(),
+            traffic: Traffic::default(),
             settings,
             root_certificate_pem: std::sync::OnceLock::new(),
         }

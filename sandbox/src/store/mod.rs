@@ -90,6 +90,8 @@ struct Inner {
     tables: HashMap<ResourceKey, Table>,
     by_uid: HashMap<Box<str>, ObjectId>,
     children: HashMap<Box<str>, BTreeSet<ObjectId>>,
+    /// Pods and ReplicaSets that no controller owns, since others look for those to adopt all the time.
+    lone: HashMap<ResourceKey, BTreeSet<ObjectId>>,
     tap: Option<mpsc::UnboundedSender<Tapped>>,
     journal: Option<Journal>,
 }
@@ -105,6 +107,9 @@ impl Store {
                 tables: HashMap::new(),
                 by_uid: HashMap::new(),
                 children: HashMap::new(),
+                lone: [ResourceKey::from("pods"), ResourceKey::from("replicasets.apps")]
+                    .map(|resource| (resource, BTreeSet::new()))
+                    .into(),
                 tap: None,
                 journal,
             }),
@@ -177,6 +182,19 @@ impl Store {
             .into_iter()
             .flatten()
             .filter(|id| id.resource == *resource)
+            .filter_map(|id| table.get(&id.namespace, &id.name).cloned())
+            .collect()
+    }
+
+    /// The pods or ReplicaSets of a namespace that no controller owns.
+    pub(crate) fn lone(&self, resource: &ResourceKey, namespace: &str) -> Vec<Arc<Stored>> {
+        let inner = self.read();
+        let (Some(ids), Some(table)) = (inner.lone.get(resource), inner.tables.get(resource)) else {
+            return Vec::new();
+        };
+        let first = ObjectId { resource: resource.clone(), namespace: namespace.into(), name: "".into() };
+        ids.range(first..)
+            .take_while(|id| &*id.namespace == namespace)
             .filter_map(|id| table.get(&id.namespace, &id.name).cloned())
             .collect()
     }
@@ -296,6 +314,13 @@ impl Inner {
 
     /// Keeps the uid and owner indexes in step with one object's change.
     fn index(&mut self, id: &ObjectId, before: Option<&Arc<Stored>>, after: Option<&Arc<Stored>>) {
+        if let Some(lone) = self.lone.get_mut(&id.resource) {
+            if after.is_some_and(|after| json::controller(&after.value).is_none()) {
+                lone.insert(id.clone());
+            } else {
+                lone.remove(id);
+            }
+        }
         if let Some(before) = before {
             let same_owners = after.is_some_and(|after| owners_of(&after.value).eq(owners_of(&before.value)));
             if !same_owners {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::fault::{self, Fault};
 use crate::clock::{rfc3339, rfc3339_micro};
+use crate::faults;
 use crate::json;
 use crate::operations::{Core, Decoded, Part, WriteOptions};
 use crate::store::ResourceKey;
@@ -147,26 +147,44 @@ pub(crate) fn keep_authority(core: &Core, name: &str, certificate_pem: &str, key
     ensure(core, "secrets", secret);
 }
 
-/// Writes the rule of an image pattern; without faults it is taken away.
-pub(crate) fn set_rule(core: &Core, pattern: &str, faults: &[Fault]) {
+/// Writes the rule of a subject (an image pattern, `@node/…`, …); without faults it is taken away.
+pub(crate) fn set_rule(core: &Core, subject: &str, faults: Option<&str>) {
     let namespace = "kube-system";
-    ensure(core, "configmaps", json!({"metadata": {"name": fault::RULES, "namespace": namespace}}));
+    ensure(core, "configmaps", json!({"metadata": {"name": faults::RULES, "namespace": namespace}}));
     let key = ResourceKey::from("configmaps");
-    let (Ok(resource), Some(held)) = (core.resource(&key), core.store.get(&key, namespace, fault::RULES)) else {
+    let (Ok(resource), Some(held)) = (core.resource(&key), core.store.get(&key, namespace, faults::RULES)) else {
         return;
     };
     let others = json::text(&held.value, "/data/rules")
         .lines()
-        .filter(|line| line.split_whitespace().next() != Some(pattern))
+        .filter(|line| line.split_whitespace().next() != Some(subject))
         .map(str::to_string);
-    let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    let own = (!texts.is_empty()).then(|| format!("{pattern} {}", texts.join(",")));
+    let own = faults.map(|faults| format!("{subject} {faults}"));
     let lines: Vec<String> = others.chain(own).collect();
     let mut next = Value::clone(&held.value);
     json::take(&mut next, &["metadata", "resourceVersion"]);
     json::set(&mut next, &["data", "rules"], lines.join("\n"));
     let options = WriteOptions::component("sandbox");
-    if let Err(error) = core.update(&resource, namespace, fault::RULES, Part::Main, Decoded::from(next), &options) {
-        tracing::error!(%error, "the rule over images could not be written");
+    if let Err(error) = core.update(&resource, namespace, faults::RULES, Part::Main, Decoded::from(next), &options) {
+        tracing::error!(%error, "the rule could not be written");
     }
+}
+
+/// Begins a scenario, in the place of an earlier one; without steps there is none.
+pub(crate) fn set_scenario(core: &Core, steps: &str) -> Result<(), String> {
+    super::scenario::parse(steps)?;
+    let (namespace, name) = ("kube-system", super::scenario::NAME);
+    let key = ResourceKey::from("configmaps");
+    let Ok(resource) = core.resource(&key) else { return Ok(()) };
+    let options = crate::operations::DeleteOptions::background();
+    // There may be none yet.
+    let _ = core.delete(&resource, namespace, name, &options, &WriteOptions::component("sandbox"));
+    if !steps.trim().is_empty() {
+        ensure(
+            core,
+            "configmaps",
+            json!({"metadata": {"name": name, "namespace": namespace}, "data": {"steps": steps}}),
+        );
+    }
+    Ok(())
 }

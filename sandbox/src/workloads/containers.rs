@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::context::fnv;
-use super::fault::Fault;
 use super::program::Program;
 use crate::clock::{parse_time, rfc3339};
+use crate::faults::Fault;
 use crate::json;
 
 /// The first wait of a crash loop; it doubles up to [`BACK_OFF_MAX`]. Source: the kubelet's container back-off.
@@ -300,33 +300,88 @@ fn ready_at(view: &View<'_>, started: Timestamp) -> Option<Timestamp> {
     Some(later(started, delay))
 }
 
-fn running(view: &View<'_>, step: &mut Step) {
-    let started = parse_time(json::text(&step.status, "/state/running/startedAt")).unwrap_or(view.now);
-    let fresh_start = started >= parse_time(&rfc3339(view.now)).unwrap_or(view.now);
-    if let Program::Ends { after, code, out_of_memory } = program(view) {
-        let end = later(started, after);
-        if end <= view.now {
-            // A container that starts and ends within one look is still seen running first, unless it ends at once.
+/// When a container that was ready stops being so.
+fn unready_from(view: &View<'_>, started: Timestamp) -> Option<Timestamp> {
+    view.faults.iter().find_map(|fault| match fault {
+        Fault::LosesReadiness { after } => Some(later(started, *after)),
+        _ => None,
+    })
+}
+
+/// When the kubelet kills a container whose liveness probe fails: after as many failures as the probe allows.
+fn killed_at(view: &View<'_>, started: Timestamp) -> Option<Timestamp> {
+    let probe = view.container.get("livenessProbe")?;
+    let after = view.faults.iter().find_map(|fault| match fault {
+        Fault::FailsLiveness { after } => Some(*after),
+        _ => None,
+    })?;
+    let number = |key: &str, default: i64| {
+        u64::try_from(json::integer(probe, &format!("/{key}")).unwrap_or(default)).unwrap_or(0)
+    };
+    let tries = number("failureThreshold", 3).max(1);
+    let period = Duration::from_secs(number("periodSeconds", 10).max(1));
+    let first = after.max(Duration::from_secs(number("initialDelaySeconds", 0)));
+    Some(later(started, first + period * u32::try_from(tries - 1).unwrap_or(u32::MAX)))
+}
+
+/// How a container ends.
+struct End {
+    at: Timestamp,
+    code: i32,
+    reason: &'static str,
+}
+
+/// The next end of a running container, by its program or by its liveness probe.
+fn end_of(view: &View<'_>, started: Timestamp) -> Option<End> {
+    let by_program = match program(view) {
+        Program::Ends { after, code, out_of_memory } => {
             let reason = match (out_of_memory, code) {
                 (true, _) => "OOMKilled",
                 (false, 0) => "Completed",
                 (false, _) => "Error",
             };
+            Some(End { at: later(started, after), code, reason })
+        }
+        Program::Forever => None,
+    };
+    let by_probe = killed_at(view, started).map(|at| End { at, code: 137, reason: "Error" });
+    [by_program, by_probe].into_iter().flatten().min_by_key(|end| end.at)
+}
+
+fn running(view: &View<'_>, step: &mut Step) {
+    let started = parse_time(json::text(&step.status, "/state/running/startedAt")).unwrap_or(view.now);
+    let fresh_start = started >= parse_time(&rfc3339(view.now)).unwrap_or(view.now);
+    if let Some(end) = end_of(view, started) {
+        if end.at <= view.now {
+            if end.code == 137 && end.reason == "Error" {
+                let name = json::text(view.container, "/name");
+                let failed = "Liveness probe failed: HTTP probe failed with statuscode: 500".to_string();
+                tell(step, "Warning", "Unhealthy", failed);
+                tell(step, "Normal", "Killing", format!("Container {name} failed liveness probe, will be restarted"));
+            }
+            // A container that starts and ends within one look is still seen running first, unless it ends at once.
             let id = step.status.get("containerID").cloned().unwrap_or_default();
-            let ended = json!({"exitCode": code, "reason": reason, "startedAt": rfc3339(started),
-                "finishedAt": rfc3339(end.max(started)), "containerID": id});
+            let ended = json!({"exitCode": end.code, "reason": end.reason, "startedAt": rfc3339(started),
+                "finishedAt": rfc3339(end.at.max(started)), "containerID": id});
             json::set(&mut step.status, &["state"], json!({"terminated": ended}));
             json::set(&mut step.status, &["ready"], false);
             json::set(&mut step.status, &["started"], false);
             terminated(view, step);
             return;
         }
-        step.wake = Some(end);
+        step.wake = Some(end.at);
     }
     let ready_at = ready_at(view, started);
     let mut ready = ready_at.is_some_and(|at| at <= view.now);
     if let (Some(at), false) = (ready_at, ready) {
         step.wake = Some(step.wake.map_or(at, |wake| wake.min(at)));
+    }
+    if let (true, Some(from)) = (ready, unready_from(view, started)) {
+        if from <= view.now {
+            ready = false;
+        } else {
+            step.wake = Some(step.wake.map_or(from, |wake| wake.min(from)));
+        }
     }
     if let (true, Some(period)) = (ready, flapping(view)) {
         let since = view.now.duration_since(ready_at.unwrap_or(started)).as_secs().max(0);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::loads::Loads;
 use crate::clock::rfc3339;
 use crate::error::ApiError;
 use crate::json;
@@ -46,8 +47,16 @@ pub(super) enum Controller {
     Budget,
     /// HorizontalPodAutoscalers.
     Autoscaler,
+    /// Nodes that are lost and come back, and pods that they do not tolerate.
+    Node,
     /// Pods on their nodes, and on the way there.
     Pod,
+    /// Events that are old.
+    Event,
+    /// The requests to the Services of a namespace.
+    Traffic,
+    /// The scenario that is being played.
+    Scenario,
 }
 
 /// One object that one controller shall look at.
@@ -59,6 +68,8 @@ pub(super) struct Context<'a> {
     pub(super) core: &'a Arc<Core>,
     /// The time of this step.
     pub(super) now: Timestamp,
+    /// What is on each node.
+    pub(super) loads: &'a mut Loads,
     /// Timers that were set: when, and what for.
     pub(super) timers: &'a mut BTreeMap<(Timestamp, Work), ()>,
 }
@@ -75,9 +86,31 @@ impl Context<'_> {
         self.core.store.list(&key, namespace, None).map(|listing| listing.items).unwrap_or_default()
     }
 
+    /// The pods or ReplicaSets of a namespace that no controller owns.
+    pub(super) fn lone(&self, resource: &str, namespace: &str) -> Vec<Arc<Stored>> {
+        self.core.store.lone(&ResourceKey::from(resource), namespace)
+    }
+
     /// The objects of a resource that name a uid among their owners.
     pub(super) fn owned(&self, uid: &str, resource: &str) -> Vec<Arc<Stored>> {
         self.core.store.children_of(uid, &ResourceKey::from(resource))
+    }
+
+    /// The workloads above a pod that carry a fault, nearest first.
+    pub(super) fn faulty_owners(&self, pod: &Value) -> Vec<Arc<Stored>> {
+        let mut found = Vec::new();
+        let mut uid = json::controller_uid(pod).to_string();
+        for _ in 0..2 {
+            let Some(id) = self.core.store.by_uid(&uid) else { break };
+            let Some(owner) = self.core.store.get(&id.resource, &id.namespace, &id.name) else { break };
+            uid = json::controller_uid(&owner.value).to_string();
+            // A ReplicaSet has its Deployment's annotations as they were; what the Deployment says now counts.
+            let inherits = id.resource.as_str() == "replicasets.apps" && !uid.is_empty();
+            if !inherits && has_faults(&owner.value) {
+                found.push(owner);
+            }
+        }
+        found
     }
 
     /// Creates an object; `None` when the server refused.
@@ -173,6 +206,12 @@ impl Context<'_> {
         // In a namespace that is going away there is nobody to tell.
         let _ = self.create(by, "events", event);
     }
+}
+
+/// True when an object's annotations name a fault.
+pub(super) fn has_faults(object: &Value) -> bool {
+    json::object(object, "/metadata/annotations")
+        .is_some_and(|all| all.keys().any(|key| key.starts_with(crate::faults::ANNOTATION)))
 }
 
 /// A small stable hash (FNV-1a).

@@ -90,7 +90,7 @@ impl<'a> Rollout<'a> {
             .into_iter()
             .filter(|set| json::controller_uid(&set.value) == uid)
             .collect();
-        for set in context.list("replicasets.apps", Some(json::namespace(deployment))) {
+        for set in context.lone("replicasets.apps", json::namespace(deployment)) {
             let alone = json::controller(&set.value).is_none() && !json::is_terminating(&set.value);
             if alone && selector.matches(&set.value) && !json::is_terminating(deployment) {
                 let mut next = Value::clone(&set.value);

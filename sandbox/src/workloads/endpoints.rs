@@ -13,6 +13,8 @@ use crate::selector::LabelSelector;
 use crate::store::{ObjectId, Stored};
 
 const BY: &str = "endpoints-controller";
+/// Source: `--max-endpoints-per-slice`.
+const ENDPOINTS_PER_SLICE_MAX: usize = 100;
 const SLICES_BY: &str = "endpointslice-controller.k8s.io";
 /// The address of the simulated ingress controller.
 const INGRESS_ADDRESS: &str = "172.18.255.200";
@@ -191,35 +193,79 @@ fn write_slice(context: &Context<'_>, service: &Value, pods: &[Arc<Stored>]) {
         })
         .collect();
     let uid = json::uid(service);
-    let held = context
+    let mut left: std::collections::BTreeMap<String, Value> =
+        endpoints.into_iter().map(|endpoint| (json::text(&endpoint, "/targetRef/uid").to_string(), endpoint)).collect();
+    let mut held: Vec<(Arc<Stored>, Vec<Value>)> = context
         .owned(uid, "endpointslices.discovery.k8s.io")
         .into_iter()
-        .find(|slice| json::label(&slice.value, "endpointslice.kubernetes.io/managed-by") == Some(SLICES_BY));
-    match held {
-        None => {
-            let (namespace, name) = (json::namespace(service), json::name(service));
-            let suffix: String = safe_encoded(&(fnv(&[uid]) as u32).to_string()).chars().take(5).collect();
-            let mut labels = service.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
-            json::set(&mut labels, &["kubernetes.io/service-name"], name);
-            json::set(&mut labels, &["endpointslice.kubernetes.io/managed-by"], SLICES_BY);
-            let owner = json!({"apiVersion": "v1", "kind": "Service", "name": name, "uid": uid, "controller": true, "blockOwnerDeletion": true});
-            let slice = json!({
-                "metadata": {"name": format!("{name}-{suffix}"), "generateName": format!("{name}-"), "namespace": namespace,
-                    "labels": labels, "ownerReferences": [owner]},
-                "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
-            });
-            // The namespace may be going away.
-            let _ = context.create(SLICES_BY, "endpointslices.discovery.k8s.io", slice);
+        .filter(|slice| json::label(&slice.value, "endpointslice.kubernetes.io/managed-by") == Some(SLICES_BY))
+        .map(|slice| {
+            // An endpoint stays in its slice for as long as it is there.
+            let kept = json::list(&slice.value, "/endpoints")
+                .iter()
+                .filter_map(|endpoint| left.remove(json::text(endpoint, "/targetRef/uid")))
+                .collect();
+            (slice, kept)
+        })
+        .collect();
+    for (_, kept) in &mut held {
+        while kept.len() < ENDPOINTS_PER_SLICE_MAX
+            && let Some((_, endpoint)) = left.pop_first()
+        {
+            kept.push(endpoint);
         }
-        Some(held) => {
-            let same = json::list(&held.value, "/endpoints") == endpoints.as_slice()
-                && json::list(&held.value, "/ports") == ports.as_slice();
-            if !same {
-                let mut next = Value::clone(&held.value);
-                json::set(&mut next, &["endpoints"], endpoints);
-                json::set(&mut next, &["ports"], ports);
-                context.update(SLICES_BY, "endpointslices.discovery.k8s.io", next);
-            }
+    }
+    let mut full = held.iter().filter(|(_, kept)| !kept.is_empty()).count();
+    for (slice, kept) in &held {
+        if kept.is_empty() && full > 0 {
+            let id = ObjectId::of(&"endpointslices.discovery.k8s.io".into(), &slice.value);
+            context.delete(SLICES_BY, &id, &DeleteOptions::background());
+            continue;
+        }
+        full += usize::from(kept.is_empty());
+        let same = json::list(&slice.value, "/endpoints") == kept.as_slice()
+            && json::list(&slice.value, "/ports") == ports.as_slice();
+        if !same {
+            let mut next = Value::clone(&slice.value);
+            json::set(&mut next, &["endpoints"], kept.clone());
+            json::set(&mut next, &["ports"], ports.clone());
+            context.update(SLICES_BY, "endpointslices.discovery.k8s.io", next);
+        }
+    }
+    let mut number = held.len();
+    while !left.is_empty() || number == 0 {
+        let mut endpoints = Vec::new();
+        while endpoints.len() < ENDPOINTS_PER_SLICE_MAX
+            && let Some((_, endpoint)) = left.pop_first()
+        {
+            endpoints.push(endpoint);
+        }
+        create_slice(context, service, number, &endpoints, &ports);
+        number += 1;
+    }
+}
+
+fn create_slice(context: &Context<'_>, service: &Value, number: usize, endpoints: &[Value], ports: &[Value]) {
+    let uid = json::uid(service);
+    let (namespace, name) = (json::namespace(service), json::name(service));
+    // The first slice of a Service has the same name in every run; others get what is free.
+    let mut attempt = number;
+    loop {
+        let hash = if attempt == 0 { fnv(&[uid]) } else { fnv(&[uid, &attempt.to_string()]) };
+        let suffix: String = safe_encoded(&(hash as u32).to_string()).chars().take(5).collect();
+        let mut labels = service.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+        json::set(&mut labels, &["kubernetes.io/service-name"], name);
+        json::set(&mut labels, &["endpointslice.kubernetes.io/managed-by"], SLICES_BY);
+        let owner = json!({"apiVersion": "v1", "kind": "Service", "name": name, "uid": uid, "controller": true, "blockOwnerDeletion": true});
+        let slice = json!({
+            "metadata": {"name": format!("{name}-{suffix}"), "generateName": format!("{name}-"), "namespace": namespace,
+                "labels": labels, "ownerReferences": [owner]},
+            "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
+        });
+        match context.create(SLICES_BY, "endpointslices.discovery.k8s.io", slice) {
+            Err(error) if error.reason == "AlreadyExists" && attempt < number + 100 => attempt += 1,
+            // The namespace may be going away.
+            _ => return,
         }
     }
 }

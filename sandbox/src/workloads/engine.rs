@@ -8,13 +8,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Controller, Work};
+use super::loads::Loads;
 use super::{
-    autoscalers, budgets, crds, cron_jobs, daemon_sets, deployments, endpoints, garbage, jobs, namespaces, pods,
-    replica_sets, routing, stateful_sets, volumes,
+    autoscalers, budgets, crds, cron_jobs, daemon_sets, deployments, endpoints, events, garbage, jobs, namespaces,
+    nodes, pods, replica_sets, routing, scenario, stateful_sets, volumes,
 };
 use crate::json;
 use crate::operations::Core;
-use crate::store::{Change, ObjectId, ResourceKey, Tapped};
+use crate::store::{Change, ChangeKind, ObjectId, ResourceKey, Tapped};
 
 /// How many pieces of work are done before other tasks get a turn.
 const STEPS_PER_TURN: usize = 64;
@@ -28,6 +29,7 @@ enum Order {
 }
 
 /// The handle of the running engine.
+#[derive(Clone)]
 pub(crate) struct Engine {
     orders: mpsc::UnboundedSender<Order>,
 }
@@ -37,7 +39,8 @@ impl Engine {
     pub(crate) fn start(core: Arc<Core>, stop: CancellationToken) -> Self {
         let changes = core.store.tap();
         let (orders, received) = mpsc::unbounded_channel();
-        let mut running = Running { core, queue: BTreeSet::new(), timers: BTreeMap::new(), changes };
+        let (queue, timers, loads) = (BTreeSet::new(), BTreeMap::new(), Loads::default());
+        let mut running = Running { core, queue, timers, loads, changes };
         running.look_at_everything();
         tokio::spawn(running.run(received, stop));
         Self { orders }
@@ -66,6 +69,7 @@ struct Running {
     core: Arc<Core>,
     queue: BTreeSet<Work>,
     timers: BTreeMap<(Timestamp, Work), ()>,
+    loads: Loads,
     changes: mpsc::UnboundedReceiver<Tapped>,
 }
 
@@ -144,7 +148,7 @@ impl Running {
     }
 
     fn step(&mut self, work: &Work, now: Timestamp) {
-        let mut context = Context { core: &self.core, now, timers: &mut self.timers };
+        let mut context = Context { core: &self.core, now, loads: &mut self.loads, timers: &mut self.timers };
         let (controller, id) = work;
         match controller {
             Controller::Namespace => namespaces::reconcile(&mut context, id),
@@ -162,7 +166,11 @@ impl Running {
             Controller::Autoscaler => autoscalers::reconcile(&mut context, id),
             Controller::Deployment => deployments::reconcile(&mut context, id),
             Controller::ReplicaSet => replica_sets::reconcile(&mut context, id),
+            Controller::Node => nodes::reconcile(&mut context, id),
             Controller::Pod => pods::reconcile(&mut context, id),
+            Controller::Event => events::reconcile(&mut context, id),
+            Controller::Traffic => context.core.traffic.look(context.core, &id.name, now),
+            Controller::Scenario => scenario::reconcile(&mut context, id),
         }
     }
 
@@ -172,6 +180,9 @@ impl Running {
             let objects = self.core.store.list(&resource, None, None).map(|listing| listing.items).unwrap_or_default();
             for stored in objects {
                 let id = ObjectId::of(&resource, &stored.value);
+                if resource.as_str() == "pods" {
+                    self.loads.follow(None, Some(&stored.value));
+                }
                 routing::enqueue(&self.core, &id, &stored.value, &mut self.queue);
                 self.queue.insert((Controller::Garbage, id));
             }
@@ -185,12 +196,19 @@ impl Running {
             namespace: Arc::clone(&change.namespace),
             name: Arc::clone(&change.name),
         };
+        if resource.as_str() == "pods" {
+            let after = (change.kind != ChangeKind::Deleted).then_some(&*change.object.value);
+            self.loads.follow(change.previous.as_ref().map(|previous| &*previous.value), after);
+        }
         routing::enqueue(&self.core, &id, &change.object.value, &mut self.queue);
         if let Some(previous) = &change.previous
             && json::list(&previous.value, "/metadata/ownerReferences")
                 != json::list(&change.object.value, "/metadata/ownerReferences")
         {
             routing::enqueue(&self.core, &id, &previous.value, &mut self.queue);
+        }
+        if let Some(previous) = &change.previous {
+            routing::enqueue_for_faults(&self.core, &id, &previous.value, &change.object.value, &mut self.queue);
         }
         garbage::enqueue(&self.core, &id, change, &mut self.queue);
         namespaces::enqueue(change, &mut self.queue);

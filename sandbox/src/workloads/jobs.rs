@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::context::{Context, Controller};
+use super::job_policy::{self, Failure, index_of};
 use super::pod_set::{self, is_active, is_ready, set_condition};
 use crate::clock::{parse_time, rfc3339};
 use crate::json;
@@ -23,7 +24,8 @@ const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 pub(super) fn reconcile(context: &mut Context<'_>, id: &ObjectId) {
     let Some(stored) = context.get("jobs.batch", &id.namespace, &id.name) else { return };
     let job = stored.value.as_ref();
-    if json::is_terminating(job) {
+    let other = json::text(job, "/spec/managedBy");
+    if json::is_terminating(job) || !(other.is_empty() || other == "kubernetes.io/job-controller") {
         return;
     }
     if let Some(finished) = finished_at(job) {
@@ -105,7 +107,48 @@ impl<'a> Run<'a> {
             .filter_map(|status| json::integer(status, "/restartCount"))
             .sum();
         let on_failure = json::text(self.job, "/spec/template/spec/restartPolicy") == "OnFailure";
-        self.phase("Failed") + if on_failure { restarts } else { 0 }
+        let counted = self
+            .pods
+            .iter()
+            .filter(|pod| json::text(&pod.value, "/status/phase") == "Failed")
+            .filter(|pod| job_policy::failure_of(self.job, &pod.value) == Failure::Counts)
+            .count();
+        i64::try_from(counted).unwrap_or(i64::MAX) + if on_failure { restarts } else { 0 }
+    }
+
+    /// The indexes that have failed for good.
+    fn failed_indexes(&self) -> std::collections::BTreeSet<i64> {
+        let pods: Vec<&Value> = self.pods.iter().map(|pod| pod.value.as_ref()).collect();
+        job_policy::failed_indexes(self.job, &pods)
+    }
+
+    /// Why the Job has failed for good, if it has: reason and message.
+    fn fatal(&self, limit: i64) -> Option<(&'static str, String)> {
+        let by_policy =
+            self.pods.iter().filter(|pod| json::text(&pod.value, "/status/phase") == "Failed").find_map(|pod| {
+                match job_policy::failure_of(self.job, &pod.value) {
+                    Failure::FailsJob(why) => Some(why),
+                    _ => None,
+                }
+            });
+        if let Some(why) = by_policy {
+            return Some(("PodFailurePolicy", why));
+        }
+        let per_index = json::integer(self.job, "/spec/backoffLimitPerIndex").is_some();
+        let limited =
+            !per_index || json::integer(self.job, "/spec/backoffLimit").is_some_and(|own| own != i64::from(i32::MAX));
+        if limited && self.failures() > limit {
+            return Some(("BackoffLimitExceeded", "Job has reached the specified backoff limit".to_string()));
+        }
+        let failed = self.failed_indexes();
+        let most = json::integer(self.job, "/spec/maxFailedIndexes").and_then(|most| usize::try_from(most).ok());
+        if most.is_some_and(|most| failed.len() > most) {
+            let why = "Job has exceeded the specified maximal number of failed indexes";
+            return Some(("MaxFailedIndexesExceeded", why.to_string()));
+        }
+        let completions = json::integer(self.job, "/spec/completions").and_then(|count| usize::try_from(count).ok());
+        let over = completions.is_some_and(|count| failed.len() + self.done_indexes().len() >= count);
+        (per_index && !failed.is_empty() && over).then(|| ("FailedIndexes", "Job has failed indexes".to_string()))
     }
 
     fn step(mut self, context: &mut Context<'_>) {
@@ -134,10 +177,13 @@ impl<'a> Run<'a> {
             Some(completions) => succeeded >= completions,
             None => succeeded > 0 && active == 0,
         };
-        if complete {
+        let fulfilled = self.is_indexed().then(|| job_policy::fulfilled(self.job, &self.done_indexes())).flatten();
+        if let Some(rule) = fulfilled {
+            self.finish(context, &now, true, "SuccessPolicy", &format!("Matched rules at index {rule}"));
+        } else if complete {
             self.finish(context, &now, true, "CompletionsReached", "Reached expected number of succeeded pods");
-        } else if self.failures() > limit {
-            self.finish(context, &now, false, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
+        } else if let Some((reason, message)) = self.fatal(limit) {
+            self.finish(context, &now, false, reason, &message);
         } else if deadline.is_some_and(|deadline| deadline <= context.now) {
             self.finish(context, &now, false, "DeadlineExceeded", "Job was active longer than specified deadline");
         } else {
@@ -160,7 +206,8 @@ impl<'a> Run<'a> {
         self.pods
             .iter()
             .filter(|pod| json::text(&pod.value, "/status/phase") == "Succeeded")
-            .filter_map(|pod| json::annotation(&pod.value, INDEX)?.parse().ok())
+            .filter_map(|pod| index_of(&pod.value))
+            .chain(job_policy::parse_indexes(json::text(self.job, "/status/completedIndexes")))
             .collect()
     }
 
@@ -181,7 +228,10 @@ impl<'a> Run<'a> {
     fn fill(&mut self, context: &mut Context<'_>, succeeded: i64, completions: Option<i64>, active: i64) {
         let parallelism = json::integer(self.job, "/spec/parallelism").unwrap_or(1);
         let wanted = match completions {
-            Some(completions) => (completions - succeeded).min(parallelism),
+            Some(completions) => {
+                let failed = i64::try_from(self.failed_indexes().len()).unwrap_or(0);
+                (completions - succeeded - failed).min(parallelism)
+            }
             // Work is done as soon as one pod has ended well: no new ones then.
             None if succeeded > 0 => active,
             None => parallelism,
@@ -207,8 +257,9 @@ impl<'a> Run<'a> {
         let taken: std::collections::BTreeSet<i64> = self
             .active()
             .into_iter()
-            .filter_map(|pod| json::annotation(pod, INDEX)?.parse().ok())
+            .filter_map(index_of)
             .chain(self.done_indexes())
+            .chain(self.failed_indexes())
             .collect();
         let mut free = (0..completions.unwrap_or(i64::MAX)).filter(|index| !taken.contains(index));
         for _ in active..wanted {
@@ -285,9 +336,13 @@ impl<'a> Run<'a> {
         json::set(&mut self.status, &["terminating"], terminating);
         json::set(&mut self.status, &["uncountedTerminatedPods"], json!({}));
         if self.is_indexed() {
-            let done: Vec<String> = self.done_indexes().iter().map(ToString::to_string).collect();
+            let done = self.done_indexes();
             if !done.is_empty() {
-                json::set(&mut self.status, &["completedIndexes"], done.join(","));
+                json::set(&mut self.status, &["completedIndexes"], job_policy::write_indexes(&done));
+            }
+            if json::integer(self.job, "/spec/backoffLimitPerIndex").is_some() {
+                let failed = job_policy::write_indexes(&self.failed_indexes());
+                json::set(&mut self.status, &["failedIndexes"], failed);
             }
         }
         pod_set::write_status(context, BY, "jobs.batch", self.job, self.status.clone());

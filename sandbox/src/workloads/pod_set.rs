@@ -60,7 +60,7 @@ pub(super) fn claim(context: &Context<'_>, by: &str, owner: &Value, selector: &L
     if json::is_terminating(owner) {
         return pods;
     }
-    for stored in context.list("pods", Some(json::namespace(owner))) {
+    for stored in context.lone("pods", json::namespace(owner)) {
         let pod = &stored.value;
         if json::controller(pod).is_none() && is_active(pod) && selector.matches(pod) {
             let mut next = Value::clone(pod);

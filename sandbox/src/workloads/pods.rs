@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::containers::{self, Step};
 use super::context::{Context, Controller};
-use super::fault::{self, Rules};
 use super::{conditions, references, schedule};
+use crate::faults::{self, Rules};
 use crate::json;
 use crate::operations::DeleteOptions;
 use crate::store::ObjectId;
@@ -18,15 +18,16 @@ const REFERENCES_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
 pub(super) fn reconcile(context: &mut Context<'_>, id: &ObjectId) {
     let Some(stored) = context.get("pods", &id.namespace, &id.name) else { return };
     let pod = &stored.value;
+    let rules = context.core.faults.rules(&context.core.store);
     if json::is_terminating(pod) {
-        stop(context, id, pod);
+        if !rules.is_lost(json::text(pod, "/spec/nodeName")) {
+            stop(context, id, pod);
+        }
         return;
     }
     if schedule::is_finished(pod) {
         return;
     }
-    let rules =
-        Rules::of(context.get("configmaps", "kube-system", fault::RULES).as_ref().map(|map| map.value.as_ref()));
     if json::text(pod, "/spec/nodeName").is_empty() {
         schedule::schedule(context, id, pod, &rules);
         return;
@@ -35,7 +36,7 @@ pub(super) fn reconcile(context: &mut Context<'_>, id: &ObjectId) {
     let is_simulated = node
         .as_ref()
         .is_some_and(|node| json::annotation(&node.value, "sandbox.landfall.io/simulated") == Some("true"));
-    if is_simulated {
+    if is_simulated && !rules.is_lost(json::text(pod, "/spec/nodeName")) {
         run(context, id, pod, &rules, node.as_ref().map_or(&Value::Null, |node| &node.value));
     }
 }
@@ -75,6 +76,7 @@ fn run(context: &mut Context<'_>, id: &ObjectId, pod: &Value, rules: &Rules, nod
         json::set(&mut status, &["podIP"], own_address.as_str());
         json::set(&mut status, &["podIPs"], json!([{"ip": own_address}]));
     }
+    let owners = context.faulty_owners(pod);
     let mut wake: Option<jiff::Timestamp> = None;
     let mut steps: Vec<Step> = Vec::new();
     let volumes = references::missing_for_volumes(context, pod);
@@ -95,7 +97,7 @@ fn run(context: &mut Context<'_>, id: &ObjectId, pod: &Value, rules: &Rules, nod
                 container,
                 is_init: list == "initContainers",
                 has_inits: !json::list(pod, "/spec/initContainers").is_empty(),
-                faults: fault::of(pod, container, rules),
+                faults: faults::of(pod, owners.iter().map(|owner| owner.value.as_ref()), container, rules),
                 missing: may_start.then(|| references::missing_for_container(context, pod, container)).flatten(),
                 may_start,
                 quick_probes: context.core.settings.quick_probes,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::fault::Fault;
+use crate::faults::Fault;
 use crate::json;
 
 /// What a container does once it runs.
@@ -32,11 +32,7 @@ impl Program {
                 Fault::CrashLoop { after } => return Self::Ends { after: *after, code: 1, out_of_memory: false },
                 Fault::OutOfMemory { after } => return Self::Ends { after: *after, code: 137, out_of_memory: true },
                 Fault::Exit { code, after } => return Self::Ends { after: *after, code: *code, out_of_memory: false },
-                Fault::ImagePull
-                | Fault::NotReady
-                | Fault::SlowStart { .. }
-                | Fault::Flapping { .. }
-                | Fault::Pending => {}
+                _ => {}
             }
         }
         match script(container).and_then(|script| run(&script)) {
@@ -134,7 +130,7 @@ fn run(script: &str) -> Option<Run> {
                     run.ends = None;
                     return Some(run);
                 }
-                run.takes += super::fault::duration(text)?;
+                run.takes += crate::faults::duration(text)?;
                 code = 0;
             }
             _ => return None,

@@ -74,7 +74,14 @@ pub(super) fn reconcile(context: &mut Context<'_>, id: &ObjectId) {
     match &failure {
         Some(message) => {
             let now = context.stamp();
-            pod_set::set_condition(&mut status, "ReplicaFailure", "True", "FailedCreate", message, &now, false);
+            let held = json::list(&status, "/conditions")
+                .iter()
+                .find(|held| json::text(held, "/type") == "ReplicaFailure")
+                .map(|held| json::text(held, "/message").to_string());
+            // The name of a pod that was refused is new in each attempt: that alone is nothing new, or it would never end.
+            if held.is_none_or(|held| without_quoted(&held) != without_quoted(message)) {
+                pod_set::set_condition(&mut status, "ReplicaFailure", "True", "FailedCreate", message, &now, false);
+            }
         }
         None => {
             let kept: Vec<Value> = json::list(&status, "/conditions")
@@ -90,6 +97,11 @@ pub(super) fn reconcile(context: &mut Context<'_>, id: &ObjectId) {
         }
     }
     pod_set::write_status(context, by, &resource, set, status);
+}
+
+/// A message without what it quotes.
+fn without_quoted(message: &str) -> String {
+    message.split('"').step_by(2).collect()
 }
 
 /// Counts of zero are left out, as in Kubernetes' types.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::context::{Controller, Work};
-use super::fault;
+use crate::faults;
 use crate::json;
 use crate::operations::Core;
 use crate::selector::LabelSelector;
@@ -15,7 +15,9 @@ use crate::store::{ObjectId, ResourceKey};
 fn controller_of(resource: &str) -> Option<Controller> {
     match resource {
         "namespaces" => Some(Controller::Namespace),
+        "nodes" => Some(Controller::Node),
         "pods" => Some(Controller::Pod),
+        "events" => Some(Controller::Event),
         "deployments.apps" => Some(Controller::Deployment),
         "replicasets.apps" | "replicationcontrollers" => Some(Controller::ReplicaSet),
         "statefulsets.apps" => Some(Controller::StatefulSet),
@@ -65,8 +67,20 @@ pub(super) fn enqueue(core: &Core, id: &ObjectId, value: &Value, queue: &mut BTr
             }
         }
     }
-    if resource == "configmaps" && id.name.as_ref() == fault::RULES && id.namespace.as_ref() == "kube-system" {
+    if resource == "configmaps" && id.name.as_ref() == faults::RULES && id.namespace.as_ref() == "kube-system" {
         all_of(core, "pods", None, queue);
+        all_of(core, "nodes", None, queue);
+        for namespace in
+            core.store.list(&"namespaces".into(), None, None).map(|listing| listing.items).unwrap_or_default()
+        {
+            enqueue_traffic(json::name(&namespace.value), queue);
+        }
+    }
+    if resource == "configmaps" && id.name.as_ref() == super::scenario::NAME && id.namespace.as_ref() == "kube-system" {
+        queue.insert((Controller::Scenario, id.clone()));
+    }
+    if is_of_traffic(resource) {
+        enqueue_traffic(&id.namespace, queue);
     }
     match resource {
         "pods" => enqueue_for_pod(core, id, value, queue),
@@ -86,6 +100,58 @@ pub(super) fn enqueue(core: &Core, id: &ObjectId, value: &Value, queue: &mut BTr
             }
         }
     }
+}
+
+/// True when a change of such an object may change who is asked how often.
+fn is_of_traffic(resource: &str) -> bool {
+    matches!(
+        resource,
+        "pods"
+            | "services"
+            | "ingresses.networking.k8s.io"
+            | "virtualservices.networking.istio.io"
+            | "httproutes.gateway.networking.k8s.io"
+            | "trafficsplits.split.smi-spec.io"
+            | "traefikservices.traefik.io"
+            | "httpproxies.projectcontour.io"
+            | "apisixroutes.apisix.apache.org"
+    )
+}
+
+fn enqueue_traffic(namespace: &str, queue: &mut BTreeSet<Work>) {
+    let id = ObjectId { resource: ResourceKey::from("namespaces"), namespace: "".into(), name: namespace.into() };
+    queue.insert((Controller::Traffic, id));
+}
+
+/// A workload whose faults were changed concerns its pods, and those of the sets below it.
+pub(super) fn enqueue_for_faults(
+    core: &Core,
+    id: &ObjectId,
+    before: &Value,
+    after: &Value,
+    queue: &mut BTreeSet<Work>,
+) {
+    if !super::context::has_faults(before) && !super::context::has_faults(after) {
+        return;
+    }
+    if json::object(before, "/metadata/annotations") == json::object(after, "/metadata/annotations")
+        || id.resource.as_str() == "pods"
+    {
+        return;
+    }
+    for child in core.store.children(json::uid(after)) {
+        for pod in std::iter::once(child.clone()).chain(
+            core.store
+                .get(&child.resource, &child.namespace, &child.name)
+                .into_iter()
+                .flat_map(|set| core.store.children(json::uid(&set.value))),
+        ) {
+            if pod.resource.as_str() == "pods" {
+                queue.insert((Controller::Pod, pod));
+            }
+        }
+    }
+    enqueue_traffic(&id.namespace, queue);
 }
 
 /// Services, budgets and claims that a pod concerns.

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::context::{Context, Controller};
-use super::fault::{self, Rules};
+use super::loads::{COUNTED, Load};
+use crate::faults::{self, Fault, Rules};
 use crate::json;
 use crate::operations::WriteOptions;
 use crate::quantity::Quantity;
@@ -22,24 +23,19 @@ pub(super) fn schedule(context: &mut Context<'_>, id: &ObjectId, pod: &Value, ru
     let nodes = context.list("nodes", None);
     let mut reasons: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
     let mut best: Option<(usize, String)> = None;
-    let pods = context.list("pods", None);
-    let faulty = fault::keeps_pending(pod, rules);
+    let faulty = keeps_pending(context, pod, rules);
     for node in &nodes {
         let name = json::name(&node.value);
-        let on_node: Vec<&Value> = pods
-            .iter()
-            .map(|held| held.value.as_ref())
-            .filter(|held| json::text(held, "/spec/nodeName") == name && !is_finished(held))
-            .collect();
+        let load = context.loads.of(name);
         let refusal = if faulty {
             Some("node(s) refused the pod on demand (fault \"pending\")".to_string())
         } else {
-            refusal(pod, &node.value, &on_node)
+            refusal(pod, &node.value, &load)
         };
         match refusal {
             Some(reason) => *reasons.entry(reason).or_default() += 1,
-            None if best.as_ref().is_none_or(|(count, _)| on_node.len() < *count) => {
-                best = Some((on_node.len(), name.to_string()));
+            None if best.as_ref().is_none_or(|(count, _)| load.pods < *count) => {
+                best = Some((load.pods, name.to_string()));
             }
             None => {}
         }
@@ -77,37 +73,44 @@ pub(super) fn schedule(context: &mut Context<'_>, id: &ObjectId, pod: &Value, ru
     context.again_in((Controller::Pod, id.clone()), AGAIN);
 }
 
+/// True when no node shall take the pod.
+fn keeps_pending(context: &Context<'_>, pod: &Value, rules: &Rules) -> bool {
+    let owners = context.faulty_owners(pod);
+    json::list(pod, "/spec/containers").iter().any(|container| {
+        let owners = owners.iter().map(|owner| owner.value.as_ref());
+        faults::of(pod, owners, container, rules).contains(&Fault::Pending)
+    })
+}
+
 /// True when a pod no longer needs its node.
 pub(super) fn is_finished(pod: &Value) -> bool {
     matches!(json::text(pod, "/status/phase"), "Succeeded" | "Failed")
 }
 
 /// Why a node does not take a pod, in the scheduler's words.
-fn refusal(pod: &Value, node: &Value, on_node: &[&Value]) -> Option<String> {
+fn refusal(pod: &Value, node: &Value, load: &Load) -> Option<String> {
     if let Some(reason) = placement_refusal(pod, node) {
         return Some(reason);
     }
     let most = node.pointer("/status/allocatable/pods").and_then(Quantity::of).map_or(f64::MAX, |most| most.as_f64());
     #[expect(clippy::cast_precision_loss, reason = "counts of pods are small")]
-    if on_node.len() as f64 >= most {
+    if load.pods as f64 >= most {
         return Some("Too many pods".to_string());
     }
-    for resource in ["cpu", "memory", "ephemeral-storage"] {
+    for (resource, used) in COUNTED.iter().zip(load.requested) {
         let wanted = requests(pod, resource);
         if wanted == 0.0 {
             continue;
         }
         let pointer = format!("/status/allocatable/{resource}");
         let Some(room) = node.pointer(&pointer).and_then(Quantity::of) else { continue };
-        let used: f64 = on_node.iter().map(|held| requests(held, resource)).sum();
-        if used + wanted > room.as_f64() {
+        // Sums of fractions are not exact: a millionth more is no more.
+        if used + wanted > room.as_f64() * 1.000_001 {
             return Some(format!("Insufficient {resource}"));
         }
     }
-    for port in host_ports(pod) {
-        if on_node.iter().any(|held| host_ports(held).contains(&port)) {
-            return Some("node(s) didn't have free ports for the requested pod ports".to_string());
-        }
+    if host_ports(pod).iter().any(|port| load.ports.contains_key(port)) {
+        return Some("node(s) didn't have free ports for the requested pod ports".to_string());
     }
     None
 }
@@ -138,15 +141,18 @@ pub(super) fn placement_refusal(pod: &Value, node: &Value) -> Option<String> {
 }
 
 fn tolerates(pod: &Value, taint: &Value) -> bool {
-    json::list(pod, "/spec/tolerations").iter().any(|toleration| {
-        let (key, effect) = (json::text(toleration, "/key"), json::text(toleration, "/effect"));
-        let effect_fits = effect.is_empty() || effect == json::text(taint, "/effect");
-        let key_fits = match json::text(toleration, "/operator") {
-            "Exists" => key.is_empty() || key == json::text(taint, "/key"),
-            _ => key == json::text(taint, "/key") && json::text(toleration, "/value") == json::text(taint, "/value"),
-        };
-        effect_fits && key_fits
-    })
+    json::list(pod, "/spec/tolerations").iter().any(|toleration| tolerates_one(toleration, taint))
+}
+
+/// True when a toleration is for a taint.
+pub(super) fn tolerates_one(toleration: &Value, taint: &Value) -> bool {
+    let (key, effect) = (json::text(toleration, "/key"), json::text(toleration, "/effect"));
+    let effect_fits = effect.is_empty() || effect == json::text(taint, "/effect");
+    let key_fits = match json::text(toleration, "/operator") {
+        "Exists" => key.is_empty() || key == json::text(taint, "/key"),
+        _ => key == json::text(taint, "/key") && json::text(toleration, "/value") == json::text(taint, "/value"),
+    };
+    effect_fits && key_fits
 }
 
 fn affinity_fits(pod: &Value, node: &Value) -> bool {
@@ -177,7 +183,8 @@ pub(crate) fn requests(pod: &Value, resource: &str) -> f64 {
     json::list(pod, "/spec/initContainers").iter().map(of).fold(sum, f64::max)
 }
 
-fn host_ports(pod: &Value) -> Vec<(i64, String)> {
+/// The ports of the node that a pod wants for itself.
+pub(super) fn host_ports(pod: &Value) -> Vec<(i64, String)> {
     json::list(pod, "/spec/containers")
         .iter()
         .flat_map(|container| json::list(container, "/ports"))

@@ -36,6 +36,8 @@ pub(super) fn reconcile(context: &mut Context<'_>, id: &ObjectId) {
     }
     let view = View { set, id, update_name: &update_name, current_name: &current_name };
     if !json::is_terminating(set) {
+        // Before a pod goes, its claim must know that it goes with it.
+        view.keep_claims(context, &by_ordinal);
         view.step(context, &by_ordinal);
     }
     view.write_status(context, &by_ordinal);
@@ -128,6 +130,58 @@ impl View<'_> {
             }
             if !self.is_available(context, &pod.value) {
                 return;
+            }
+        }
+    }
+
+    /// Ties claims to the set or to their pod, as the retention policy wants, so that they go with them.
+    fn keep_claims(&self, context: &Context<'_>, pods: &BTreeMap<i64, Arc<Stored>>) {
+        let policy =
+            |key: &str| json::text(self.set, &format!("/spec/persistentVolumeClaimRetentionPolicy/{key}")) == "Delete";
+        let (with_set, with_scale) = (policy("whenDeleted"), policy("whenScaled"));
+        let range = self.first()..self.first() + self.wanted();
+        for template in json::list(self.set, "/spec/volumeClaimTemplates") {
+            let prefix = format!("{}-{}-", json::name(template), self.id.name);
+            for claim in context.list("persistentvolumeclaims", Some(&self.id.namespace)) {
+                let Some(ordinal) =
+                    json::name(&claim.value).strip_prefix(&prefix).and_then(|rest| rest.parse::<i64>().ok())
+                else {
+                    continue;
+                };
+                let mut owners: Vec<Value> = json::list(&claim.value, "/metadata/ownerReferences")
+                    .iter()
+                    .filter(|owner| {
+                        let uid = json::text(owner, "/uid");
+                        let is_pod = json::text(owner, "/kind") == "Pod";
+                        uid != json::uid(self.set)
+                            && !(is_pod && json::text(owner, "/name").starts_with(&*self.id.name))
+                    })
+                    .cloned()
+                    .collect();
+                let surplus = !range.contains(&ordinal);
+                if with_set && !(surplus && with_scale) {
+                    let mut owner = super::context::owner_reference(self.set);
+                    json::take(&mut owner, &["blockOwnerDeletion"]);
+                    json::take(&mut owner, &["controller"]);
+                    owners.push(owner);
+                }
+                if surplus
+                    && with_scale
+                    && let Some(pod) = pods.get(&ordinal)
+                {
+                    owners.push(json!({"apiVersion": "v1", "kind": "Pod", "name": json::name(&pod.value), "uid": json::uid(&pod.value)}));
+                }
+                if owners.as_slice() != json::list(&claim.value, "/metadata/ownerReferences")
+                    && !json::is_terminating(&claim.value)
+                {
+                    let mut next = Value::clone(&claim.value);
+                    if owners.is_empty() {
+                        json::take(&mut next, &["metadata", "ownerReferences"]);
+                    } else {
+                        json::set(&mut next, &["metadata", "ownerReferences"], owners);
+                    }
+                    context.update(BY, "persistentvolumeclaims", next);
+                }
             }
         }
     }

@@ -2,7 +2,11 @@
 
 mod apply;
 mod common;
+mod crash;
 mod custom_resources;
+mod faults;
+mod hostile;
+mod metrics;
 mod persistence;
 mod tls;
 mod verbs;

@@ -297,3 +297,134 @@ async fn a_service_knows_its_ready_pods() {
     let list = slices.list(&ListParams::default().labels("kubernetes.io/service-name=web")).await.unwrap();
     assert_eq!(list.items[0].endpoints.as_ref().map(Vec::len), Some(2));
 }
+
+fn indexed_job(name: &str, spec: Value, command: &str) -> Value {
+    let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {
+        "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox", "command": ["sh", "-c", command]}]}}}});
+    for (key, value) in spec.as_object().into_iter().flatten() {
+        job["spec"][key] = value.clone();
+    }
+    job
+}
+
+#[tokio::test]
+async fn failure_policies_failed_indexes_and_success_policies_decide_how_a_job_ends() {
+    let sandbox = sandbox().await;
+    let jobs: Api<k8s_openapi::api::batch::v1::Job> = Api::default_namespaced(client(&sandbox));
+    let ended = async |job: Value| {
+        let name = job["metadata"]["name"].as_str().unwrap().to_string();
+        jobs.create(&PostParams::default(), &object(job)).await.unwrap();
+        sandbox.advance(Duration::from_secs(3600)).await;
+        serde_json::to_value(jobs.get(&name).await.unwrap().status.unwrap()).unwrap()
+    };
+    let policy = json!({"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}]});
+    let status = ended(indexed_job("fatal", json!({"podFailurePolicy": policy, "backoffLimit": 6}), "exit 42")).await;
+    let failed = condition(&status, "Failed");
+    assert_eq!((&failed["reason"], &status["failed"]), (&json!("PodFailurePolicy"), &json!(1)), "{status}");
+    let told = failed["message"].as_str().unwrap();
+    assert!(
+        told.contains("Container main for pod default/fatal-")
+            && told.ends_with("failed with exit code 42 matching FailJob rule at index 0"),
+        "{told}"
+    );
+
+    let spec = json!({"completions": 3, "parallelism": 3, "completionMode": "Indexed", "backoffLimitPerIndex": 1});
+    let status = ended(indexed_job("indexes", spec, "exit 1")).await;
+    assert_eq!(condition(&status, "Failed")["reason"], "FailedIndexes", "{status}");
+    assert_eq!((&status["failedIndexes"], &status["failed"]), (&json!("0-2"), &json!(6)), "{status}");
+
+    let spec = json!({"completions": 4, "parallelism": 2, "completionMode": "Indexed", "successPolicy": {"rules": [{"succeededCount": 2}]}});
+    let status = ended(indexed_job("enough", spec, "sleep 5")).await;
+    assert_eq!(condition(&status, "Complete")["reason"], "SuccessPolicy", "{status}");
+    assert_eq!(status["completedIndexes"], "0,1");
+}
+
+#[tokio::test]
+async fn an_autoscaler_follows_simulated_metrics_as_fast_as_its_behavior_lets_it() {
+    let sandbox = sandbox().await;
+    let deployments: Api<Deployment> = Api::default_namespaced(client(&sandbox));
+    let mut wanted = deployment("web", 2, "web:1");
+    wanted["spec"]["template"]["metadata"]["annotations"] = json!({"sandbox.landfall.io/utilization": "200"});
+    wanted["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "100m"}});
+    deployments.create(&PostParams::default(), &object(wanted)).await.unwrap();
+    sandbox.settle().await;
+    let scalers: Api<k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler> =
+        Api::default_namespaced(client(&sandbox));
+    let scaler = json!({"metadata": {"name": "web"}, "spec": {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "minReplicas": 2, "maxReplicas": 20,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}],
+        "behavior": {"scaleUp": {"policies": [{"type": "Pods", "value": 3, "periodSeconds": 15}]},
+            "scaleDown": {"stabilizationWindowSeconds": 60, "policies": [{"type": "Percent", "value": 50, "periodSeconds": 60}]}}}});
+    scalers.create(&PostParams::default(), &object(scaler)).await.unwrap();
+    let replicas = async || deployments.get("web").await.unwrap().spec.unwrap().replicas.unwrap();
+    sandbox.settle().await;
+    assert_eq!(replicas().await, 5, "eight are wanted, three may be added in fifteen seconds");
+    let status = serde_json::to_value(scalers.get("web").await.unwrap().status.unwrap()).unwrap();
+    assert_eq!(condition(&status, "ScalingLimited")["reason"], "ScaleUpLimit", "{status}");
+    assert_eq!(
+        condition(&status, "ScalingActive")["message"],
+        "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)"
+    );
+    assert_eq!(status["currentMetrics"][0]["resource"]["current"]["averageUtilization"], 200);
+    sandbox.advance(Duration::from_secs(90)).await;
+    assert_eq!(replicas().await, 20);
+    let patch = Patch::Merge(
+        json!({"spec": {"template": {"metadata": {"annotations": {"sandbox.landfall.io/utilization": "5"}}}}}),
+    );
+    deployments.patch("web", &PatchParams::default(), &patch).await.unwrap();
+    sandbox.advance(Duration::from_secs(45)).await;
+    assert_eq!(replicas().await, 20, "a minute of calm is waited for");
+    sandbox.advance(Duration::from_secs(45)).await;
+    assert_eq!(replicas().await, 10, "half of them may go in a minute");
+    sandbox.advance(Duration::from_secs(600)).await;
+    assert_eq!(replicas().await, 2);
+}
+
+#[tokio::test]
+async fn claims_of_a_stateful_set_go_with_it_only_if_it_says_so() {
+    use k8s_openapi::api::apps::v1::StatefulSet;
+    use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+    let sandbox = sandbox().await;
+    let sets: Api<StatefulSet> = Api::default_namespaced(client(&sandbox));
+    let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(client(&sandbox));
+    let set = |name: &str, policy: Value| {
+        json!({"metadata": {"name": name}, "spec": {
+        "serviceName": name, "replicas": 3, "selector": {"matchLabels": {"app": name}}, "persistentVolumeClaimRetentionPolicy": policy,
+        "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "main", "image": "db"}]}},
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]}})
+    };
+    let count = async |name: &str| {
+        claims
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .iter()
+            .filter(|claim| claim.metadata.name.as_ref().is_some_and(|held| held.starts_with(&format!("data-{name}-"))))
+            .count()
+    };
+    sets.create(
+        &PostParams::default(),
+        &object(set("keeps", json!({"whenDeleted": "Retain", "whenScaled": "Retain"}))),
+    )
+    .await
+    .unwrap();
+    sets.create(
+        &PostParams::default(),
+        &object(set("gives", json!({"whenDeleted": "Delete", "whenScaled": "Delete"}))),
+    )
+    .await
+    .unwrap();
+    sandbox.advance(Duration::from_secs(60)).await;
+    assert_eq!((count("keeps").await, count("gives").await), (3, 3));
+    for name in ["keeps", "gives"] {
+        sets.patch(name, &PatchParams::default(), &Patch::Merge(json!({"spec": {"replicas": 1}}))).await.unwrap();
+    }
+    sandbox.advance(Duration::from_secs(60)).await;
+    assert_eq!((count("keeps").await, count("gives").await), (3, 1));
+    for name in ["keeps", "gives"] {
+        sets.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+    sandbox.advance(Duration::from_secs(60)).await;
+    assert_eq!((count("keeps").await, count("gives").await), (3, 0));
+}
