@@ -12,6 +12,7 @@ pub mod live;
 pub mod metrics;
 pub mod queue;
 pub mod reconcile;
+pub mod remotes;
 pub mod render;
 pub mod repositories;
 pub mod settings;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_flow::render::{Checkout, Input, Renderer};
+use landfall_flow::remotes::{Answer, Fetched};
+use landfall_flow::render::{Attempt, Checkout, Input, Renderer};
+use landfall_kustomize::{BuildFlags, RemoteContent};
 use landfall_model::application::Source;
 use landfall_tree::MemoryTree;
 
@@ -23,6 +25,8 @@ fn input(revision: &str, tree: MemoryTree, path: &str) -> Input {
         references: Vec::new(),
         kube_version: "v1.36.0".to_owned(),
         api_versions: Arc::new(Vec::new()),
+        kustomize: Ok(BuildFlags::default()),
+        fetched: Vec::new(),
     }
 }
 
@@ -91,4 +95,44 @@ fn an_error_names_the_file_and_is_not_remembered_for_another_commit() {
     let error = renderer.render(&input("a", broken, "plain")).unwrap_err();
     assert!(error.to_string().contains("plain/x.yaml:"), "{error}");
     assert!(renderer.render(&input("b", files("blue", "1"), "plain")).is_ok());
+}
+
+/// An attempt, and what it fetched before: every question answered with `tree` at `pin`.
+fn with_remote(renderer: &Renderer, mut input: Input, tree: &MemoryTree, pin: &str) -> Vec<serde_json::Value> {
+    let mut questions = renderer.questions(&input);
+    loop {
+        for question in questions {
+            let content = RemoteContent::Directory { tree: Arc::new(tree.clone()), path: "base".to_owned() };
+            input.fetched.push(Fetched { question, answer: Answer::Remote(Ok(content)), pin: pin.to_owned() });
+        }
+        match renderer.attempt(&input) {
+            Attempt::Open(open) => questions = open,
+            Attempt::Done(result) => {
+                let rendered = result.unwrap();
+                assert_eq!(rendered.pins, [("git@h.example:o/r.git//base?ref=main".to_owned(), pin.to_owned())]);
+                return rendered.objects.clone();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_remote_base_that_moves_renders_anew_and_one_that_stays_does_not() {
+    let renderer = renderer();
+    let own = || MemoryTree::of([("app/kustomization.yaml", "resources: ['git@h.example:o/r.git//base?ref=main']\n")]);
+    let at = |revision: &str| input(revision, own(), "app");
+    let red = with_remote(&renderer, at("c1"), &files("red", ""), "1111111");
+    assert_eq!(red[0]["data"]["color"], "red");
+    let (hits, misses) = renderer.hits_and_misses();
+    assert_eq!(with_remote(&renderer, at("c2"), &files("red", ""), "1111111"), red);
+    assert_eq!(renderer.hits_and_misses(), (hits + 1, misses), "the base stays where it was");
+    let blue = with_remote(&renderer, at("c2"), &files("blue", ""), "2222222");
+    assert_eq!(blue[0]["data"]["color"], "blue");
+}
+
+#[test]
+fn what_was_not_fetched_is_refused_by_name() {
+    let tree = MemoryTree::of([("app/kustomization.yaml", "resources: ['git@h.example:o/r.git//base']\n")]);
+    let error = renderer().render(&input("c1", tree, "app")).unwrap_err().to_string();
+    assert!(error.contains("git@h.example:o/r.git//base"), "{error}");
 }

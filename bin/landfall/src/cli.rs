@@ -11,9 +11,11 @@ use async_trait::async_trait;
 use clap::CommandFactory as _;
 use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use landfall_cli::{Connection, Outside};
+use landfall_cli::{Connection, Fetched, Outside};
+use landfall_flow::remotes::Answer;
 use landfall_host::directory::DirectoryTree;
 use landfall_kube::KubeCluster;
+use landfall_kustomize::Question;
 use landfall_ports::cluster::Cluster;
 use landfall_tree::Tree;
 
@@ -62,6 +64,16 @@ impl Outside for Machine {
         let Some(inside) = inside.to_str() else { bail!("{} is no UTF-8 path", path.display()) };
         let tree = DirectoryTree::open(root).with_context(|| format!("{} cannot be opened", root.display()))?;
         Ok((Arc::new(tree), inside.to_owned()))
+    }
+
+    async fn fetch(&self, question: &Question) -> Fetched {
+        match world::fetch_once(question).await {
+            Ok(fetched) => match fetched.answer {
+                Answer::Remote(answer) => Fetched::Remote(answer.map(|content| (content, fetched.pin))),
+                Answer::Chart(answer) => Fetched::Chart(answer.map(|chart| (chart, fetched.pin))),
+            },
+            Err(error) => Fetched::refused(question, format!("{error:#}")),
+        }
     }
 
     fn read(&self, path: &Path) -> anyhow::Result<Vec<u8>> {

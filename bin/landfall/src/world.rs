@@ -4,14 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use landfall_flow::charts::Charts;
 use landfall_flow::destinations::{IN_CLUSTER_NAME, IN_CLUSTER_SERVER, KnownCluster};
 use landfall_flow::live::LiveCluster;
 use landfall_flow::reconcile::{Controller, Parts};
+use landfall_flow::remotes::{Asker, Fetched, Policy, Remotes};
 use landfall_flow::render::Renderer;
+use landfall_flow::repositories::{Freshness, Repositories};
 use landfall_flow::settings::Settings;
 use landfall_git::client::GitClient;
 use landfall_host::clock::SystemClock;
 use landfall_kube::KubeCluster;
+use landfall_kustomize::{AllowList, Question};
+use landfall_ports::clock::Clock as _;
 use landfall_ports::cluster::Cluster;
 
 /// Puts a controller together that manages the cluster it runs from.
@@ -35,6 +40,24 @@ pub(crate) fn controller(client: kube::Client, settings: Settings, cache: PathBu
     let (server, name) = (IN_CLUSTER_SERVER.to_owned(), IN_CLUSTER_NAME.to_owned());
     controller.destinations.add(KnownCluster { server, name, live });
     Ok(controller)
+}
+
+/// Fetches one thing that a kustomization names, without any credentials but those in its address.
+pub(crate) async fn fetch_once(question: &Question) -> anyhow::Result<Fetched> {
+    let cache = cache_directory()?;
+    let clock = Arc::new(SystemClock);
+    let git = GitClient::with_settings(landfall_git::settings::Settings::in_directory(cache.join("git")));
+    let settings = landfall_charts::settings::Settings::in_directory(cache.join("charts"));
+    let http = Arc::new(landfall_charts::client::ChartClient::with_settings(settings));
+    let registry = landfall_registry::client::RegistryClient::with_settings(landfall_registry::client::Settings::default());
+    let repositories = Arc::new(Repositories::of(Arc::new(git), clock.clone(), std::time::Duration::ZERO));
+    let charts = Charts::of(http.clone(), Arc::new(registry));
+    let remotes = Remotes::of(repositories, http);
+    // Whoever asks has checked the address.
+    let policy = Policy::List(AllowList::of(["*"]));
+    let now = clock.now();
+    let asker = Asker { project: "default", policy: &policy, freshness: Freshness::Since(now) };
+    Ok(remotes.answer(&charts, &asker, question.clone(), now).await)
 }
 
 /// A renderer whose templates' randomness comes from the machine.

@@ -1,6 +1,7 @@
 //! Chores: tidy, conformance, testbed, generated files. Run as `cargo xtask <chore>`.
 
 mod conformance;
+mod invent;
 mod testbed;
 mod tidy;
 
@@ -35,6 +36,8 @@ enum Chore {
         #[arg(long, num_args = 2.., value_names = ["PROGRAM", "DIRECTORY"])]
         against: Vec<PathBuf>,
     },
+    /// Invents kustomizations from seeds and compares what they build to with a reference program
+    Invent(invent::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Testbed { act } => testbed::run(&act),
         Chore::Conformance { suite, path, against } => conformance::run(suite, path.as_deref(), &against),
+        Chore::Invent(arguments) => invent::run(&arguments),
     };
     match outcome {
         Ok(code) => code,

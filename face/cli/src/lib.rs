@@ -15,5 +15,5 @@ mod output;
 mod outside;
 mod verbs;
 
-pub use outside::{Connection, Outside};
+pub use outside::{Connection, Fetched, Outside};
 pub use verbs::{Verb, run};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use clap::Args;
 use jiff::Timestamp;
+use landfall_kustomize::{FetchedChart, Question, RemoteContent};
 use landfall_ports::cluster::Cluster;
 use landfall_tree::Tree;
 
@@ -20,6 +21,24 @@ pub struct Connection {
     pub context: Option<String>,
 }
 
+/// What was fetched, with the state that it was fetched at (a commit, a digest, a version), or a sentence why it was not.
+pub enum Fetched {
+    /// A file or a repository.
+    Remote(Result<(RemoteContent, String), String>),
+    /// A chart.
+    Chart(Result<(FetchedChart, String), String>),
+}
+
+impl Fetched {
+    /// The answer that a question is not answered.
+    pub fn refused(question: &Question, reason: String) -> Self {
+        match question {
+            Question::Remote(_) => Self::Remote(Err(reason)),
+            Question::Chart(_) => Self::Chart(Err(reason)),
+        }
+    }
+}
+
 /// Answers the verbs' questions and takes what they say.
 #[async_trait]
 pub trait Outside: Send + Sync {
@@ -32,6 +51,9 @@ pub trait Outside: Send + Sync {
 
     /// Reads a file, or standard input for `-`. Errors name the file.
     fn read(&self, path: &Path) -> anyhow::Result<Vec<u8>>;
+
+    /// Fetches what a kustomization names outside of its repository, by library and never by a program.
+    async fn fetch(&self, question: &Question) -> Fetched;
 
     /// Writes a file in one step. Errors name the file.
     fn write(&self, path: &Path, content: &[u8]) -> anyhow::Result<()>;

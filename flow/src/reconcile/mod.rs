@@ -41,6 +41,7 @@ use crate::live::Concern;
 use crate::metrics::Metrics;
 use crate::metrics::git::MeasuredGit;
 use crate::queue::Queue;
+use crate::remotes::Remotes;
 use crate::render::{Rendered, Renderer};
 use crate::repositories::Repositories;
 use crate::settings::Settings;
@@ -82,6 +83,8 @@ pub struct Controller {
     pub repositories: Arc<Repositories>,
     /// Charts of chart repositories.
     pub charts: Charts,
+    /// What kustomizations name outside of their repository.
+    pub remotes: Remotes,
     /// The renderer and its cache.
     pub renderer: Arc<Renderer>,
     /// Which applications are due.
@@ -123,13 +126,15 @@ impl Controller {
         let Parts { home_cluster, git, chart_repositories, registry, renderer, clock, settings } = parts;
         let metrics = Arc::new(Metrics::default());
         let git = Arc::new(MeasuredGit { git, metrics: metrics.clone(), clock: clock.clone() });
+        let repositories = Arc::new(Repositories::of(git, clock.clone(), settings.poll_interval));
         Arc::new(Self {
             metrics,
             home: Arc::new(Home::default()),
             events: Events::start(home_cluster.clone(), clock.clone()),
             home_cluster,
             destinations: Arc::new(Destinations::default()),
-            repositories: Arc::new(Repositories::of(git, clock.clone(), settings.poll_interval)),
+            remotes: Remotes::of(repositories.clone(), chart_repositories.clone()),
+            repositories,
             renderer: Arc::new(renderer),
             charts: Charts::of(chart_repositories, registry),
             queue: Arc::new(Queue::of(clock.clone())),

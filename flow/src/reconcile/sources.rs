@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use landfall_access::project::Permissions;
+use landfall_kustomize::{AllowList, BuildFlags, ROUNDS_MAX};
 use landfall_model::application::{Application, Source};
+use landfall_model::project::Project;
 use landfall_model::status::{Condition, ConditionType};
 use landfall_repository::problem::{Fault, SourceError};
 use landfall_repository::refs::CommitId;
 
 use super::Controller;
-use crate::render::{Checkout, Input, RenderError, Rendered};
+use crate::remotes::{Asker, Policy};
+use crate::render::{Attempt, Checkout, Input, KustomizeFlags, RenderError, Rendered};
 use crate::repositories::Freshness;
 
 /// What the sources of an application rendered to, in their order.
@@ -55,6 +59,15 @@ pub(super) enum Refresh {
     Hard(Timestamp),
 }
 
+impl Refresh {
+    fn freshness(self) -> Freshness {
+        match self {
+            Self::Polled => Freshness::Polled,
+            Self::Normal(at) | Self::Hard(at) => Freshness::Since(at),
+        }
+    }
+}
+
 impl Controller {
     /// Renders `sources` at `revisions` (`None`: what the target revision resolves to).
     pub(super) async fn observe_sources(
@@ -94,6 +107,8 @@ impl Controller {
                 references: references.clone(),
                 kube_version: capabilities.kube_version.clone(),
                 api_versions: capabilities.api_versions.clone(),
+                kustomize: self.kustomize_flags(source),
+                fetched: Vec::new(),
             };
             let rendered = self.render(input, refresh).await.map_err(|error| {
                 let place = if sources.len() > 1 {
@@ -103,6 +118,9 @@ impl Controller {
                 };
                 Unavailable::of(format!("Failed to load target state{place}: {error}"), false)
             })?;
+            for (address, pin) in &rendered.pins {
+                tracing::debug!(application = %application.metadata.name, %address, %pin, "fetched for a kustomization");
+            }
             observed.revisions.push(rendered.revision.clone());
             observed.rendered.push(rendered);
         }
@@ -120,10 +138,7 @@ impl Controller {
         if !source.chart.is_empty() || source.repo_url.starts_with("oci://") {
             return self.charts.checkout(&self.repositories, source, project, revision).await;
         }
-        let freshness = match refresh {
-            Refresh::Polled => Freshness::Polled,
-            Refresh::Normal(at) | Refresh::Hard(at) => Freshness::Since(at),
-        };
+        let freshness = refresh.freshness();
         let wanted = revision.unwrap_or(&source.target_revision);
         let commit: CommitId =
             self.repositories.resolve(&source.repo_url, project, wanted, &source.tag_prefix, freshness).await?;
@@ -132,7 +147,7 @@ impl Controller {
     }
 
     /// Renders where blocking is allowed, no more at a time than there are cores.
-    async fn render(&self, input: Input, refresh: Refresh) -> Result<Arc<Rendered>, RenderError> {
+    async fn render(&self, mut input: Input, refresh: Refresh) -> Result<Arc<Rendered>, RenderError> {
         if !input.source.reference.is_empty() && input.source.path.is_empty() && input.source.chart.is_empty() {
             return Ok(Arc::new(Rendered {
                 objects: Vec::new(),
@@ -140,21 +155,62 @@ impl Controller {
                 warnings: Vec::new(),
                 is_deterministic: true,
                 revision: input.checkout.revision,
+                pins: Vec::new(),
             }));
         }
-        let renderer = self.renderer.clone();
-        let _one_of_few = self.rendering.acquire().await.expect("the semaphore is never closed");
-        let rendered = tokio::task::spawn_blocking(move || {
-            if matches!(refresh, Refresh::Hard(_)) {
-                renderer.forget(&input);
+        let mut questions = self.renderer.questions(&input);
+        if matches!(refresh, Refresh::Hard(_)) {
+            self.renderer.forget(&input);
+        }
+        let policy = self.policy_of_remotes(&input.project);
+        let asker = Asker { project: &input.project.clone(), policy: &policy, freshness: refresh.freshness() };
+        for _ in 0..ROUNDS_MAX {
+            for question in std::mem::take(&mut questions) {
+                let fetched = self.remotes.answer(&self.charts, &asker, question, self.clock.now()).await;
+                input.fetched.push(fetched);
             }
-            renderer.render(&input)
-        });
-        rendered.await.unwrap_or_else(|panic| {
-            Err(RenderError(format!(
-                "rendering failed with a fault of ours ({panic}); please report it with the source"
-            )))
-        })
+            let renderer = self.renderer.clone();
+            let one_of_few = self.rendering.acquire().await.expect("the semaphore is never closed");
+            let attempt = tokio::task::spawn_blocking(move || (renderer.attempt(&input), input));
+            let attempted = attempt.await.map_err(|panic| {
+                RenderError(format!(
+                    "rendering failed with a fault of ours ({panic}); please report it with the source"
+                ))
+            })?;
+            drop(one_of_few);
+            input = attempted.1;
+            match attempted.0 {
+                Attempt::Done(result) => return result,
+                Attempt::Open(open) => questions = open,
+            }
+        }
+        Err(RenderError(format!("the kustomization names remote resources that name others, {ROUNDS_MAX} deep")))
+    }
+
+    /// What kustomizations of a project may name outside of their repository: what `kustomize.remotes` in `argocd-cm`
+    /// lists, else what the project permits as sources.
+    fn policy_of_remotes(&self, project: &str) -> Policy {
+        let settings = self.home.config_map("argocd-cm").unwrap_or_default();
+        match settings.get("kustomize.remotes") {
+            Some(list) => Policy::List(AllowList::of([list])),
+            None => {
+                let permissive = || Arc::new(Project::permissive_default(&self.settings.namespace));
+                Policy::Project(Permissions::of(&self.home.project(project).unwrap_or_else(permissive)))
+            }
+        }
+    }
+
+    /// The flags that `kustomize.buildOptions` in `argocd-cm` gives; those of a version, if the source names one.
+    fn kustomize_flags(&self, source: &Source) -> KustomizeFlags {
+        let settings = self.home.config_map("argocd-cm").unwrap_or_default();
+        let of = |key: &str| settings.get(key).map(String::as_str);
+        let version = source.kustomize.as_ref().and_then(|block| block["version"].as_str()).unwrap_or_default();
+        let own = (!version.is_empty()).then(|| format!("kustomize.buildOptions.{version}"));
+        let (key, text) = match own.as_deref().and_then(|key| Some((key, of(key)?))) {
+            Some((key, text)) => (key, text),
+            None => ("kustomize.buildOptions", of("kustomize.buildOptions").unwrap_or_default()),
+        };
+        BuildFlags::parse(text.split_whitespace()).map_err(|reason| format!("argocd-cm: {key}: {reason}"))
     }
 
     fn unavailable(&self, source: &Source, index: usize, count: usize, error: &SourceError) -> Unavailable {

@@ -16,11 +16,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use landfall_kustomize::Session;
+use landfall_kustomize::{BuildFlags, Question, Session};
 use landfall_model::application::Source;
 use landfall_source::detect::SourceType;
 use landfall_tree::{Recording, Trace, Tree};
 use serde_json::Value;
+
+use crate::remotes::{self, Fetched};
 
 /// How many renders of one source are kept: enough for a rollback and a branch that moves back and forth.
 const RENDERS_PER_SOURCE_MAX: usize = 3;
@@ -61,6 +63,22 @@ pub struct Input {
     pub kube_version: String,
     /// What the destination serves, as `group/version` and `group/version/Kind`, sorted.
     pub api_versions: Arc<Vec<String>>,
+    /// The flags that the installation gives kustomize.
+    pub kustomize: KustomizeFlags,
+    /// What was fetched from outside of the repository, for an earlier attempt at this render.
+    pub fetched: Vec<Fetched>,
+}
+
+/// The flags that the installation gives kustomize, or why they cannot be used.
+pub type KustomizeFlags = Result<BuildFlags, String>;
+
+/// What came of an attempt at a render.
+#[derive(Debug)]
+pub enum Attempt {
+    /// It is rendered, or it cannot be.
+    Done(Result<Arc<Rendered>, RenderError>),
+    /// These have to be fetched first.
+    Open(Vec<Question>),
 }
 
 /// What a source rendered to.
@@ -76,6 +94,9 @@ pub struct Rendered {
     pub is_deterministic: bool,
     /// The revision it was rendered at.
     pub revision: String,
+    /// What was fetched from outside of the repository, by its address, and which state of it: a commit, a digest, a
+    /// version.
+    pub pins: Vec<(String, String)>,
 }
 
 /// Says why a source cannot be rendered: what, where, why and what to do, for the condition ComparisonError.
@@ -86,6 +107,8 @@ pub struct RenderError(pub String);
 struct Kept {
     traces: Vec<Trace>,
     checkouts: Vec<(String, String)>,
+    /// What had to be fetched, each with the state that it had.
+    pins: Vec<(Question, String)>,
     result: Result<Arc<Rendered>, RenderError>,
 }
 
@@ -118,22 +141,53 @@ impl Renderer {
     }
 
     /// Renders, or returns an earlier render whose inputs are the same. Computes: call it where blocking is allowed.
+    /// What would have to be fetched is refused.
     pub fn render(&self, input: &Input) -> Result<Arc<Rendered>, RenderError> {
+        match self.attempt(input) {
+            Attempt::Done(result) => result,
+            Attempt::Open(questions) => {
+                let names: Vec<String> = questions.iter().map(remotes::name).collect();
+                Err(RenderError(format!("{} would have to be fetched, which is not done here", names.join(", "))))
+            }
+        }
+    }
+
+    /// What the last renders of this source fetched: it saves attempts to have it fetched before.
+    pub fn questions(&self, input: &Input) -> Vec<Question> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut questions: Vec<Question> = Vec::new();
+        for kept in cache.renders.get(&key(input)).map(Vec::as_slice).unwrap_or_default() {
+            questions.extend(kept.pins.iter().map(|(question, _)| question).filter(|question| !questions.contains(question)).cloned().collect::<Vec<_>>());
+        }
+        questions
+    }
+
+    /// As [`Renderer::render`], and says what has to be fetched first, into [`Input::fetched`].
+    pub fn attempt(&self, input: &Input) -> Attempt {
         let key = key(input);
         let checkouts = checkouts(input);
         if let Some(found) = self.find(key, &checkouts, input) {
-            return found;
+            return Attempt::Done(found);
         }
         let trees: Vec<&dyn Tree> =
             std::iter::once(&input.checkout).chain(input.references.iter().map(|(_, c)| c)).map(|c| &*c.tree).collect();
         let recordings: Vec<Recording<'_>> = trees.into_iter().map(Recording::of).collect();
         let elapsed = (self.stopwatch)();
         let host = host::RenderHost::of(&self.secret, key, input.now, Box::new(move || elapsed() > RENDER_TIME_MAX));
-        let around = tools::Surroundings { session: &self.session, host };
+        let mut answers = remotes::answers(&input.fetched);
+        let around = tools::Surroundings { session: &self.session, host, answers: &answers };
         let result = tools::render(input, &recordings, around).map(Arc::new);
+        let open = answers.take_open();
+        if !open.is_empty() {
+            return Attempt::Open(open);
+        }
         let traces = recordings.into_iter().map(Recording::into_trace).collect();
-        self.keep(key, Kept { traces, checkouts, result: result.clone() });
-        result
+        // What could not be fetched is asked for again by the next pass.
+        if input.fetched.iter().all(|fetched| fetched.answer.is_there()) {
+            let pins = input.fetched.iter().map(|fetched| (fetched.question.clone(), fetched.pin.clone())).collect();
+            self.keep(key, Kept { traces, checkouts, pins, result: result.clone() });
+        }
+        Attempt::Done(result)
     }
 
     /// Forgets everything: a hard refresh renders anew.
@@ -150,9 +204,15 @@ impl Renderer {
     fn find(&self, key: u64, wanted: &[(String, String)], input: &Input) -> Option<Result<Arc<Rendered>, RenderError>> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = cache.renders.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let same = kept.iter().find(|kept| kept.checkouts == wanted);
-        let found =
-            same.or_else(|| kept.iter().rev().find(|kept| still_holds(kept, input))).map(|kept| kept.result.clone());
+        let is_pinned_alike = |kept: &&Kept| {
+            let is_same = |pin: &(Question, String)| {
+                input.fetched.iter().any(|fetched| fetched.question == pin.0 && fetched.pin == pin.1)
+            };
+            kept.pins.iter().all(is_same)
+        };
+        let same = kept.iter().filter(is_pinned_alike).find(|kept| kept.checkouts == wanted);
+        let held = || kept.iter().rev().filter(is_pinned_alike).find(|kept| still_holds(kept, input));
+        let found = same.or_else(held).map(|kept| kept.result.clone());
         if found.is_some() {
             cache.hits += 1;
         } else {
@@ -208,5 +268,6 @@ fn key(input: &Input) -> u64 {
     }
     input.is_chart.hash(&mut hasher);
     source.hash(&mut hasher);
+    format!("{:?}", input.kustomize).hash(&mut hasher);
     hasher.finish()
 }

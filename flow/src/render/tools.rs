@@ -7,7 +7,7 @@ use landfall_helm::Profile;
 use landfall_helm::argocd::{Application, Files, Settings as HelmSettings};
 use landfall_helm::chart::Chart;
 use landfall_kustomize::argocd::Settings as KustomizeSettings;
-use landfall_kustomize::{Options, Outside, Session};
+use landfall_kustomize::{Answers, ChartSource, NativeCharts, Options, Outside, Session};
 use landfall_model::application::Source;
 use landfall_source::detect::{self, SourceType};
 use landfall_source::{directory, overrides};
@@ -16,11 +16,13 @@ use serde_json::Value;
 
 use super::host::RenderHost;
 use super::{Input, RenderError, Rendered};
+use crate::remotes;
 
 /// What a render needs besides its input.
 pub(super) struct Surroundings<'a> {
     pub(super) session: &'a Session,
     pub(super) host: RenderHost,
+    pub(super) answers: &'a Answers,
 }
 
 /// Renders on recorded trees: the source's own first, then those of `references` in order.
@@ -54,7 +56,8 @@ fn rendered(
     warnings: Vec<String>,
     is_deterministic: bool,
 ) -> Rendered {
-    Rendered { objects, source_type, warnings, is_deterministic, revision: input.checkout.revision.clone() }
+    let pins = input.fetched.iter().map(|fetched| (remotes::name(&fetched.question), fetched.pin.clone())).collect();
+    Rendered { objects, source_type, warnings, is_deterministic, revision: input.checkout.revision.clone(), pins }
 }
 
 fn plain(input: &Input, tree: &dyn Tree, folder: &str, source: &Source) -> Result<Rendered, RenderError> {
@@ -108,14 +111,18 @@ fn kustomize(
     let failed = |error: landfall_kustomize::BuildError| RenderError(error.to_string());
     let settings = KustomizeSettings::decode(source.kustomize.as_ref().unwrap_or(&Value::Null)).map_err(failed)?;
     let overlaid = settings.apply(tree, folder, &environment(input, source)).map_err(failed)?;
+    let flags = input.kustomize.as_ref().map_err(|reason| RenderError(reason.clone()))?;
     let options = settings.options(Options {
         helm_kube_version: input.kube_version.clone(),
         helm_api_versions: input.api_versions.to_vec(),
-        ..Options::default()
+        ..flags.options.clone()
     });
-    let built =
-        landfall_kustomize::build(&overlaid, folder, &options, &Outside::default(), around.session).map_err(failed)?;
-    Ok(rendered(input, built.objects, SourceType::Kustomize, built.warnings, true))
+    let fetch = |source: &ChartSource| around.answers.chart(source);
+    let charts = NativeCharts { profile: Profile::Helm3, fetch: Some(&fetch) };
+    let outside = Outside { remote: around.answers, charts: Some(&charts) };
+    let built = landfall_kustomize::build(&overlaid, folder, &options, &outside, around.session).map_err(failed)?;
+    let warnings = flags.warnings.iter().cloned().chain(built.warnings).collect();
+    Ok(rendered(input, built.objects, SourceType::Kustomize, warnings, true))
 }
 
 /// The build environment. Source: Argo CD `docs/user-guide/build-environment.md`.

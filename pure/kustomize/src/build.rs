@@ -29,7 +29,15 @@ pub(crate) struct Build<'a> {
     pub(crate) outside: &'a Outside<'a>,
     pub(crate) session: &'a Session,
     pub(crate) warnings: Vec<String>,
+    /// How many kustomizations were entered.
+    pub(crate) directories: usize,
 }
+
+/// The kustomizations that one build may enter, each counted as often as it is listed. Bases that list each other twice on
+/// every level would otherwise keep a builder busy for ever.
+const DIRECTORIES_MAX: usize = 50_000;
+/// The nodes that one build may have: some two gigabytes.
+const NODES_MAX: usize = 20_000_000;
 
 /// Runs a build.
 pub(crate) fn run(
@@ -40,7 +48,7 @@ pub(crate) fn run(
     session: &Session,
 ) -> Result<Built> {
     let mut build =
-        Build { arena: Arena::default(), schemas: Schemas::default(), options, outside, session, warnings: Vec::new() };
+        Build { arena: Arena::default(), schemas: Schemas::default(), options, outside, session, warnings: Vec::new(), directories: 0 };
     let loader = Loader::at(tree, directory, options.load_restrictor == LoadRestrictor::RootOnly)?;
     build.run_at(loader)
 }
@@ -73,8 +81,25 @@ impl Build<'_> {
             self.remove_build_annotations(resource, wants("originAnnotations"), wants("transformerAnnotations"))
                 .map_err(|error| resource.locate(error))?;
         }
+        let is_cluster_scoped =
+            resources.iter().map(|resource| resource.root.is_some_and(|root| self.gvk(root).is_cluster_scoped)).collect();
         let objects = resources.iter().map(|resource| self.object(resource)).collect::<Result<Vec<_>>>()?;
-        Ok(Built { objects, warnings: std::mem::take(&mut self.warnings) })
+        Ok(Built { objects, is_cluster_scoped, warnings: std::mem::take(&mut self.warnings) })
+    }
+
+    /// Refuses a build that grows beyond all reason.
+    pub(crate) fn check_size(&self, more_nodes: usize) -> Result<()> {
+        let refused = |what: &str, most: usize| {
+            Err(BuildError::new(ErrorClass::TooLarge, format!("the build has more than {most} {what}"))
+                .hint("split the kustomization, or look for bases that are listed over and over"))
+        };
+        if self.directories > DIRECTORIES_MAX {
+            return refused("kustomizations", DIRECTORIES_MAX);
+        }
+        if self.arena.len().saturating_add(more_nodes) > NODES_MAX {
+            return refused("nodes", NODES_MAX);
+        }
+        Ok(())
     }
 
     fn remove_build_annotations(
@@ -119,7 +144,7 @@ impl Build<'_> {
         self.json(resource)
             .and_then(|value| {
                 if value.is_object() {
-                    landfall_yaml::marshal(&value).map_err(|error| {
+                    landfall_yaml::check(&value).map_err(|error| {
                         BuildError::new(
                             ErrorClass::UnprintableOutput,
                             format!("{} cannot be written: {error}", self.current_id(root)),

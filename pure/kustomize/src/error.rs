@@ -63,6 +63,8 @@ pub enum ErrorClass {
     Helm,
     /// The file tree itself could not answer.
     Tree,
+    /// More directories or nodes than a build may have.
+    TooLarge,
 }
 
 impl ErrorClass {
@@ -97,6 +99,7 @@ impl ErrorClass {
             Self::Remote => "remote",
             Self::Helm => "helm",
             Self::Tree => "tree",
+            Self::TooLarge => "too-large",
         }
     }
 }

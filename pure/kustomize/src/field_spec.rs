@@ -279,14 +279,23 @@ pub(crate) fn apply(
     create: &Create,
     set: &mut dyn FnMut(&mut Arena, NodeId) -> Access<()>,
 ) -> Access<()> {
-    let parts = split_path(&spec.path, '/');
+    // A backslash keeps a slash, which is rare: without one the parts need not be copied.
+    if spec.path.contains('\\') {
+        let parts = split_path(&spec.path, '/');
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        return walk(arena, spec.create, &parts, object, create, set);
+    }
+    let mut parts: Vec<&str> = spec.path.split('/').collect();
+    if parts.len() > 1 && parts[0].is_empty() {
+        parts.remove(0);
+    }
     walk(arena, spec.create, &parts, object, create, set)
 }
 
 fn walk(
     arena: &mut Arena,
     creates: bool,
-    path: &[String],
+    path: &[&str],
     here: NodeId,
     create: &Create,
     set: &mut dyn FnMut(&mut Arena, NodeId) -> Access<()>,

@@ -84,19 +84,31 @@ pub(crate) struct ResId {
     pub(crate) namespace: Arc<str>,
 }
 
-/// The parts by which two ids are the same.
-pub(crate) type IdKey = (Arc<str>, Arc<str>, Arc<str>, Arc<str>);
+/// The parts by which two ids are the same, borrowed: equal exactly for ids that are the [same](ResId::same).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct IdKey<'a> {
+    pub(crate) api_version: &'a str,
+    pub(crate) kind: &'a str,
+    pub(crate) name: &'a str,
+    /// As [`ResId::effective_namespace`].
+    pub(crate) namespace: &'a str,
+}
+
+/// The namespace for comparisons: absent is `default`, cluster-scoped is a name of its own.
+pub(crate) fn effective_namespace(namespace: &str, is_cluster_scoped: bool) -> &str {
+    if is_cluster_scoped {
+        NO_NAMESPACE
+    } else if namespace.is_empty() {
+        DEFAULT_NAMESPACE
+    } else {
+        namespace
+    }
+}
 
 impl ResId {
     /// The namespace for comparisons: absent is `default`, cluster-scoped is a name of its own.
     pub(crate) fn effective_namespace(&self) -> &str {
-        if self.gvk.is_cluster_scoped {
-            NO_NAMESPACE
-        } else if self.namespace.is_empty() {
-            DEFAULT_NAMESPACE
-        } else {
-            &self.namespace
-        }
+        effective_namespace(&self.namespace, self.gvk.is_cluster_scoped)
     }
 
     pub(crate) fn same_namespace(&self, other: &Self) -> bool {
@@ -112,9 +124,10 @@ impl ResId {
         self.same_namespace(other) && self.same_but_namespace(other)
     }
 
-    /// Equal exactly for ids that are the [same](Self::same).
-    pub(crate) fn key(&self) -> IdKey {
-        (self.gvk.api_version.clone(), self.gvk.kind.clone(), self.name.clone(), Arc::from(self.effective_namespace()))
+    /// With the namespace that it is compared in: equal exactly for ids that are the [same](Self::same).
+    pub(crate) fn comparable(mut self) -> Self {
+        self.namespace = Arc::from(self.effective_namespace());
+        self
     }
 
     /// The form in which references are noted on the resource they refer to.

@@ -28,6 +28,7 @@ mod configurations;
 mod decode;
 mod error;
 mod field_spec;
+mod flags;
 mod generators;
 mod hash;
 mod ids;
@@ -42,7 +43,9 @@ mod node;
 mod order;
 mod origin;
 mod outside;
+mod pattern;
 mod plugins;
+mod remotes;
 mod resource;
 mod resources;
 mod schema;
@@ -53,9 +56,13 @@ mod transformers;
 mod variables;
 
 pub use error::{BuildError, ErrorClass};
+pub use flags::BuildFlags;
 pub use native_charts::{FetchChart, NativeCharts};
 pub use outside::{ChartRequest, ChartSource, Charts, NoRemotes, Outside, Remote, RemoteContent, RemoteRequest};
+pub use remotes::{AllowList, Answers, FetchedChart, Question, ROUNDS_MAX};
 pub use session::Session;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_tree::Tree;
 use serde_json::Value;
@@ -86,7 +93,7 @@ pub enum LoadRestrictor {
 }
 
 /// What a build is asked for besides its directory. The default is `kustomize build` without flags.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// The order of the output.
     pub reorder: Reorder,
@@ -109,9 +116,36 @@ pub struct Built {
     pub objects: Vec<Value>,
     /// What the reference would print beside the output: deprecated fields, unused variables. One sentence each.
     pub warnings: Vec<String>,
+    /// Whether each object is of a kind that is certainly outside of namespaces, in the order of `objects`.
+    pub is_cluster_scoped: Vec<bool>,
 }
 
 impl Built {
+    /// The files that `kustomize build --output DIR` writes: names and texts, sorted by name. Of two with one name, the
+    /// later one in output order counts.
+    pub fn files(&self) -> BTreeMap<String, String> {
+        let text_of = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or("").to_owned();
+        let namespace_of = |object: &Value| match text_of(object, "/metadata/namespace") {
+            empty if empty.is_empty() => "default".to_owned(),
+            namespace => namespace,
+        };
+        let with_scope = || self.objects.iter().zip(&self.is_cluster_scoped);
+        let namespaces: BTreeSet<String> =
+            with_scope().filter(|(_, is_cluster_scoped)| !**is_cluster_scoped).map(|(object, _)| namespace_of(object)).collect();
+        let mut files = BTreeMap::new();
+        for (object, is_cluster_scoped) in with_scope() {
+            let api_version = text_of(object, "/apiVersion").replacen('/', "_", 1);
+            let parts = [api_version, text_of(object, "/kind"), text_of(object, "/metadata/name")];
+            let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+            let mut name = format!("{}.yaml", parts.join("_")).to_lowercase();
+            if !*is_cluster_scoped && namespaces.len() > 1 {
+                name = format!("{}_{name}", namespace_of(object).to_lowercase());
+            }
+            files.insert(name, landfall_yaml::write(object));
+        }
+        files
+    }
+
     /// The output of `kustomize build`: YAML documents, keys sorted, joined by `---`.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -123,6 +157,11 @@ impl Built {
         }
         text
     }
+}
+
+/// Takes a text apart as an entry of `resources` that names a repository; `None` if it names none.
+pub fn remote_request(text: &str) -> Option<RemoteRequest> {
+    Some(loader::parse_remote(text)).filter(|request| request.repository.is_some())
 }
 
 /// Builds the kustomization in `directory` of `tree`.

@@ -3,6 +3,7 @@
 //! A candidate had the name that the field holds, is of the kind that the table says, and shares the namespace. If
 //! several are left, prefixes and suffixes decide; if that does not help, they must at least have the same name now.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -43,12 +44,30 @@ impl Candidate {
 }
 
 /// The candidates that one resource can refer to.
-#[derive(Default)]
-struct Reachable {
-    /// By every name that they had.
-    by_name: HashMap<Arc<str>, Vec<usize>>,
-    /// The namespaces that they started in.
-    original_namespaces: HashSet<String>,
+struct Reachable<'f> {
+    /// All candidates, by every name that they had.
+    by_name: &'f HashMap<Arc<str>, Vec<usize>>,
+    /// The namespaces of the accounts that a role binding names.
+    bound_namespaces: Vec<String>,
+    /// The namespaces that the reachable ones started in, found when first asked for.
+    original_namespaces: OnceCell<HashSet<String>>,
+}
+
+impl Reachable<'_> {
+    fn reaches(&self, referrer: &Candidate, candidate: &Candidate) -> bool {
+        referrer.current.gvk.is_cluster_scoped
+            || candidate.current.gvk.is_cluster_scoped
+            || candidate.current.same_namespace(&referrer.current)
+            || self.bound_namespaces.iter().any(|namespace| **namespace == *candidate.current.namespace)
+    }
+
+    fn original_namespaces(&self, referrer: &Candidate, candidates: &[Candidate]) -> &HashSet<String> {
+        self.original_namespaces.get_or_init(|| {
+            let reachable = candidates.iter().filter(|candidate| self.reaches(referrer, candidate));
+            let namespaced = reachable.map(Candidate::original).filter(|original| !original.gvk.is_cluster_scoped);
+            namespaced.map(|original| original.effective_namespace().to_owned()).collect()
+        })
+    }
 }
 
 /// Why no single referral was found.
@@ -71,6 +90,16 @@ impl Build<'_> {
             .enumerate()
             .filter_map(|(at, resource)| resource.root.map(|root| Candidate::of(self, at, root)))
             .collect();
+        // Previous names never change while references are fixed, only current ones may.
+        let mut by_name: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
+        for (at, candidate) in candidates.iter().enumerate() {
+            for id in &candidate.previous {
+                let known = by_name.entry(id.name.clone()).or_default();
+                if known.last() != Some(&at) {
+                    known.push(at);
+                }
+            }
+        }
         for referrer_at in 0..candidates.len() {
             let original = candidates[referrer_at].original().clone();
             let specs: Vec<(&GvkPattern, &FieldSpec)> = tables
@@ -83,7 +112,7 @@ impl Build<'_> {
                 continue;
             }
             let resource = &resources[candidates[referrer_at].at];
-            let reachable = self.reachable(&candidates, referrer_at).map_err(|error| resource.locate(error))?;
+            let reachable = self.reachable(&candidates, &by_name, referrer_at).map_err(|error| resource.locate(error))?;
             for (target, spec) in specs {
                 self.fix_one(&candidates, &reachable, referrer_at, target, spec, resources)?;
                 if spec.path.starts_with("metadata") || spec.path == "kind" || spec.path == "apiVersion" {
@@ -95,34 +124,17 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// The candidates that a resource can refer to at all, by what they were called.
-    fn reachable(&self, candidates: &[Candidate], referrer_at: usize) -> Result<Reachable> {
+    /// What a resource can refer to at all.
+    fn reachable<'f>(
+        &self,
+        candidates: &[Candidate],
+        by_name: &'f HashMap<Arc<str>, Vec<usize>>,
+        referrer_at: usize,
+    ) -> Result<Reachable<'f>> {
         let referrer = &candidates[referrer_at];
-        let mut bound_namespaces: Vec<String> = Vec::new();
-        if &*referrer.current.gvk.kind == "RoleBinding" && !referrer.current.gvk.is_cluster_scoped {
-            bound_namespaces = self.subject_namespaces(referrer)?;
-        }
-        let mut reachable = Reachable::default();
-        for (at, candidate) in candidates.iter().enumerate() {
-            let is_reachable = referrer.current.gvk.is_cluster_scoped
-                || candidate.current.gvk.is_cluster_scoped
-                || candidate.current.same_namespace(&referrer.current)
-                || bound_namespaces.iter().any(|namespace| **namespace == *candidate.current.namespace);
-            if !is_reachable {
-                continue;
-            }
-            let original = candidate.original();
-            if !original.gvk.is_cluster_scoped {
-                reachable.original_namespaces.insert(original.effective_namespace().to_owned());
-            }
-            for id in &candidate.previous {
-                let known = reachable.by_name.entry(id.name.clone()).or_default();
-                if known.last() != Some(&at) {
-                    known.push(at);
-                }
-            }
-        }
-        Ok(reachable)
+        let binds = &*referrer.current.gvk.kind == "RoleBinding" && !referrer.current.gvk.is_cluster_scoped;
+        let bound_namespaces = if binds { self.subject_namespaces(referrer)? } else { Vec::new() };
+        Ok(Reachable { by_name, bound_namespaces, original_namespaces: OnceCell::new() })
     }
 
     fn subject_namespaces(&self, referrer: &Candidate) -> Result<Vec<String>> {
@@ -151,7 +163,7 @@ impl Build<'_> {
     fn fix_one(
         &mut self,
         candidates: &[Candidate],
-        reachable: &Reachable,
+        reachable: &Reachable<'_>,
         referrer_at: usize,
         target: &GvkPattern,
         spec: &FieldSpec,
@@ -159,10 +171,9 @@ impl Build<'_> {
     ) -> Result<()> {
         let referrer = &candidates[referrer_at];
         // The table chose by the first kind; the path is followed in whatever kind it is now.
-        let spec = FieldSpec { gvk: GvkPattern::default(), ..spec.clone() };
         let mut ambiguous = None;
         let mut fixer = Fixer { candidates, reachable, referrer, target, path: &spec.path, referred: Vec::new() };
-        let result = apply(&mut self.arena, &spec, referrer.root, &None, &mut |arena: &mut Arena, node: NodeId| {
+        let result = apply(&mut self.arena, spec, referrer.root, &None, &mut |arena: &mut Arena, node: NodeId| {
             fixer.set(arena, node).map_err(|error| match error {
                 ReferralError::Access(error) => error,
                 ReferralError::Ambiguous(found) => {
@@ -205,7 +216,7 @@ impl Build<'_> {
 
 struct Fixer<'f> {
     candidates: &'f [Candidate],
-    reachable: &'f Reachable,
+    reachable: &'f Reachable<'f>,
     referrer: &'f Candidate,
     target: &'f GvkPattern,
     path: &'f str,
@@ -279,7 +290,7 @@ impl Fixer<'_> {
             !candidate.original().gvk.is_cluster_scoped && candidate.original().effective_namespace() == namespace
         };
         // Whether anything started there is asked of all reachable candidates, not only of those of this name.
-        let any_original = self.reachable.original_namespaces.contains(namespace);
+        let any_original = self.reachable.original_namespaces(self.referrer, self.candidates).contains(namespace);
         known
             .iter()
             .copied()
@@ -302,9 +313,14 @@ impl Fixer<'_> {
         with_namespaces: bool,
     ) -> std::result::Result<Option<usize>, ReferralError> {
         let Some(known) = self.reachable.by_name.get(name) else { return Ok(None) };
+        let reaches = |at: &usize| self.reachable.reaches(self.referrer, &self.candidates[*at]);
+        let known: Vec<usize> = known.iter().copied().filter(reaches).collect();
+        if known.is_empty() {
+            return Ok(None);
+        }
         let mut found = match namespace {
-            Some(namespace) => self.in_namespace(namespace, known),
-            None => known.clone(),
+            Some(namespace) => self.in_namespace(namespace, &known),
+            None => known,
         };
         found.retain(|at| self.candidates[*at].previous.iter().any(|id| self.target.fits(&id.gvk)));
         if self.path.ends_with("roleRef/name")

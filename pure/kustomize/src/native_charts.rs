@@ -9,9 +9,10 @@ use landfall_tree::MemoryTree;
 use serde_json::{Value, json};
 
 use crate::outside::{ChartRequest, ChartSource, Charts};
+use crate::remotes::FetchedChart;
 
-/// Fetches the archive (`.tgz`) of a chart that is in a repository; the error is a sentence.
-pub type FetchChart = dyn Fn(&ChartSource) -> Result<bytes::Bytes, String> + Send + Sync;
+/// Fetches a chart that is in a repository; the error is a sentence.
+pub type FetchChart<'a> = dyn Fn(&ChartSource) -> Result<FetchedChart, String> + Send + Sync + 'a;
 
 /// Inflates charts in process, as `helm template` of the chosen Helm does.
 ///
@@ -21,7 +22,7 @@ pub struct NativeCharts<'a> {
     /// Which Helm to be.
     pub profile: Profile,
     /// Fetches charts that are not in the tree; `None`: such charts are refused.
-    pub fetch: Option<&'a FetchChart>,
+    pub fetch: Option<&'a FetchChart<'a>>,
 }
 
 impl Default for NativeCharts<'_> {
@@ -79,7 +80,8 @@ impl NativeCharts<'_> {
             ChartSource::Local { path } => Chart::from_tree(request.tree, path).map_err(|error| error.to_string()),
             source => {
                 let fetch = self.fetch.ok_or("charts are not fetched here; unpack the chart into the chart home")?;
-                Chart::from_archive(&fetch(source)?).map_err(|error| error.to_string())
+                let (tree, folder) = fetch(source)?;
+                Chart::from_tree(&*tree, &folder).map_err(|error| error.to_string())
             }
         }
     }

@@ -5,11 +5,11 @@
 //! annotations are removed at the end.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::build::Build;
 use crate::error::{BuildError, ErrorClass, Result};
-use crate::ids::{Gvk, ResId};
+use crate::ids::{Gvk, IdKey, ResId, effective_namespace};
 use crate::node::access::{Access, AccessError};
 use crate::node::{Arena, Kind, NodeId, Style, Tag};
 
@@ -124,25 +124,37 @@ pub(crate) fn shape_error(error: &AccessError) -> Box<BuildError> {
         .hint("make the field the kind of value that its Kubernetes type asks for")
 }
 
+/// The empty text, shared.
+fn no_text() -> Arc<str> {
+    static EMPTY: OnceLock<Arc<str>> = OnceLock::new();
+    EMPTY.get_or_init(|| Arc::from("")).clone()
+}
+
 impl Arena {
     pub(crate) fn metadata(&self, root: NodeId) -> Option<NodeId> {
         self.field(root, "metadata").filter(|metadata| !self.is_null_or_empty(*metadata))
     }
 
-    fn metadata_text(&self, root: NodeId, name: &str) -> Arc<str> {
+    fn metadata_node(&self, root: NodeId, name: &str) -> Option<NodeId> {
         self.metadata(root)
             .and_then(|metadata| self.field(metadata, name))
             .filter(|value| !self.is_null_or_empty(*value))
-            .map(|value| self.get(value).value.clone())
-            .unwrap_or_else(|| Arc::from(""))
+    }
+
+    fn text_or_none(&self, node: Option<NodeId>) -> Arc<str> {
+        node.map_or_else(no_text, |node| self.get(node).value.clone())
+    }
+
+    fn metadata_text(&self, root: NodeId, name: &str) -> Arc<str> {
+        self.text_or_none(self.metadata_node(root, name))
     }
 
     pub(crate) fn object_kind(&self, root: NodeId) -> Arc<str> {
-        self.field(root, "kind").map_or_else(|| Arc::from(""), |kind| self.get(kind).value.clone())
+        self.text_or_none(self.field(root, "kind"))
     }
 
     pub(crate) fn object_api_version(&self, root: NodeId) -> Arc<str> {
-        self.field(root, "apiVersion").map_or_else(|| Arc::from(""), |version| self.get(version).value.clone())
+        self.text_or_none(self.field(root, "apiVersion"))
     }
 
     pub(crate) fn object_name(&self, root: NodeId) -> Arc<str> {
@@ -276,6 +288,20 @@ impl Build<'_> {
         let (api_version, kind) = (self.arena.object_api_version(root), self.arena.object_kind(root));
         let is_cluster_scoped = self.schemas.is_cluster_scoped(&api_version, &kind);
         Gvk { api_version, kind, is_cluster_scoped }
+    }
+
+    /// The parts of [`Build::current_id`] that are compared, without owning them.
+    pub(crate) fn id_key(&self, root: NodeId) -> IdKey<'_> {
+        let text = |node: Option<NodeId>| node.map_or("", |node| self.arena.value(node));
+        let (api_version, kind) = (text(self.arena.field(root, "apiVersion")), text(self.arena.field(root, "kind")));
+        let namespace = text(self.arena.metadata_node(root, "namespace"));
+        let is_cluster_scoped = self.schemas.is_cluster_scoped(api_version, kind);
+        IdKey {
+            api_version,
+            kind,
+            name: text(self.arena.metadata_node(root, "name")),
+            namespace: effective_namespace(namespace, is_cluster_scoped),
+        }
     }
 
     /// The id that a resource has now.

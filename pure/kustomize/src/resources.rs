@@ -37,9 +37,11 @@ impl Build<'_> {
                 .file(file)
                 .line(Some(first_line + error.line))
         })?;
+        self.check_size(parsed.arena.len()).map_err(|error| error.file(file))?;
         let mut waiting = std::collections::VecDeque::new();
+        let adopted = self.arena.adopt(&parsed.arena);
         for document in &parsed.documents {
-            let root = self.arena.adopt(&parsed.arena, document.root);
+            let root = adopted.copy_of(document.root);
             let source = Arc::new(Source { file: file.to_owned(), line: first_line + document.line });
             waiting.push_back((root, source));
         }
@@ -125,27 +127,38 @@ impl Build<'_> {
 
     /// Appends resources; none may have the id of another one.
     pub(crate) fn append(&self, list: &mut Vec<Resource>, incoming: Vec<Resource>) -> Result<()> {
-        let mut seen: HashSet<IdKey> =
-            list.iter().filter_map(|resource| resource.root).map(|root| self.current_id(root).key()).collect();
+        let mut seen: HashSet<IdKey<'_>> = HashSet::with_capacity(list.len() + incoming.len());
+        seen.extend(list.iter().filter_map(|resource| resource.root).map(|root| self.id_key(root)));
         for resource in incoming {
             let Some(root) = resource.root else { continue };
-            let id = self.current_id(root);
-            if !seen.insert(id.key()) {
-                let other = list.iter().find(|other| other.root.is_some_and(|other| self.current_id(other).same(&id)));
-                let place = other.map(|other| format!(", first in {}", place_of(&other.source))).unwrap_or_default();
-                return Err(resource.locate(
-                    BuildError::new(ErrorClass::ConflictingIds, format!("{id} is there twice{place}"))
-                        .hint("list it once, or give one of them another name or namespace"),
-                ));
+            if !seen.insert(self.id_key(root)) {
+                return Err(self.conflict(list, &resource, root));
             }
             list.push(resource);
         }
         Ok(())
     }
 
+    fn conflict(&self, list: &[Resource], resource: &Resource, root: NodeId) -> Box<BuildError> {
+        let id = self.current_id(root);
+        let other = list.iter().find(|other| other.root.is_some_and(|other| self.current_id(other).same(&id)));
+        let place = other.map(|other| format!(", first in {}", place_of(&other.source))).unwrap_or_default();
+        resource.locate(
+            BuildError::new(ErrorClass::ConflictingIds, format!("{id} is there twice{place}"))
+                .hint("list it once, or give one of them another name or namespace"),
+        )
+    }
+
     /// Checks that no two resources of a list have one id.
     pub(crate) fn check_conflicts(&self, list: &[Resource]) -> Result<()> {
-        self.append(&mut Vec::new(), list.to_vec())
+        let mut seen: HashSet<IdKey<'_>> = HashSet::with_capacity(list.len());
+        for (at, resource) in list.iter().enumerate() {
+            let Some(root) = resource.root else { continue };
+            if !seen.insert(self.id_key(root)) {
+                return Err(self.conflict(&list[..at], resource, root));
+            }
+        }
+        Ok(())
     }
 
     /// Adds generated resources, each as its behaviour says.

@@ -1,22 +1,21 @@
 //! Choosing resources by patterns: for patches, replacements and added values.
 
-use regex::Regex;
-
 use crate::build::Build;
 use crate::error::{BuildError, ErrorClass, Result};
 use crate::ids::{Gvk, ResId};
 use crate::kustomization::Selector;
 use crate::label_selector::LabelSelector;
 use crate::node::NodeId;
+use crate::pattern::Pattern;
 use crate::resource::Resource;
 
 /// A selector with its patterns compiled. Empty patterns fit everything.
 pub(crate) struct CompiledSelector {
-    group: Option<Regex>,
-    version: Option<Regex>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
+    group: Option<Pattern>,
+    version: Option<Pattern>,
+    kind: Option<Pattern>,
+    name: Option<Pattern>,
+    namespace: Option<Pattern>,
     labels: LabelSelector,
     annotations: LabelSelector,
 }
@@ -28,7 +27,7 @@ impl CompiledSelector {
             if text.is_empty() {
                 return Ok(None);
             }
-            Regex::new(&format!("^(?:{text})$")).map(Some).map_err(|error| {
+            Pattern::of(text, |text| format!("^(?:{text})$")).map(Some).map_err(|error| {
                 BuildError::new(class, format!("{text:?} is no regular expression: {error}"))
                     .field(format!("target.{field}"))
             })
@@ -67,8 +66,8 @@ impl CompiledSelector {
     }
 }
 
-fn fits(pattern: Option<&Regex>, text: &str) -> bool {
-    pattern.is_none_or(|pattern| pattern.is_match(text))
+fn fits(pattern: Option<&Pattern>, text: &str) -> bool {
+    pattern.is_none_or(|pattern| pattern.fits(text))
 }
 
 impl Build<'_> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
+use crate::kustomization::Kustomization;
 use crate::node::Arena;
 use crate::node::read::ReadDocument;
 
@@ -16,6 +17,7 @@ use crate::node::read::ReadDocument;
 pub struct Session {
     documents: Mutex<HashMap<String, Arc<ParsedDocuments>>>,
     values: Mutex<HashMap<String, Arc<Value>>>,
+    kustomizations: Mutex<HashMap<String, Arc<Kustomization>>>,
 }
 
 /// The documents of one resource file.
@@ -44,6 +46,19 @@ impl Session {
                 kept.clear();
             }
             kept.insert(identity, parsed);
+        }
+    }
+
+    pub(crate) fn kustomization(&self, identity: &str) -> Option<Arc<Kustomization>> {
+        self.kustomizations.lock().ok()?.get(identity).cloned()
+    }
+
+    pub(crate) fn keep_kustomization(&self, identity: String, kustomization: Arc<Kustomization>) {
+        if let Ok(mut kept) = self.kustomizations.lock() {
+            if kept.len() >= FILES_MAX {
+                kept.clear();
+            }
+            kept.insert(identity, kustomization);
         }
     }
 

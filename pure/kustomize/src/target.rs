@@ -103,17 +103,28 @@ impl<'l> Target<'l> {
                 .hint("keep one of them"));
             }
         };
-        let value = build.value_of(&file, Resolver::Kubernetes, ErrorClass::MalformedYaml)?;
-        let kustomization = Kustomization::decode(&value).map_err(|error| {
-            let line = error.field.as_deref().and_then(|field| line_of(&file.bytes, field));
-            error.file(&file.path).line(line)
-        })?;
+        let known = file.identity.as_deref().and_then(|identity| build.session.kustomization(identity));
+        let kustomization = match known {
+            Some(known) => known,
+            None => {
+                let value = build.value_of(&file, Resolver::Kubernetes, ErrorClass::MalformedYaml)?;
+                let decoded = Kustomization::decode(&value).map_err(|error| {
+                    let line = error.field.as_deref().and_then(|field| line_of(&file.bytes, field));
+                    error.file(&file.path).line(line)
+                })?;
+                let decoded = Arc::new(decoded);
+                if let Some(identity) = &file.identity {
+                    build.session.keep_kustomization(identity.clone(), decoded.clone());
+                }
+                decoded
+            }
+        };
         build.warnings.extend(kustomization.warnings.iter().cloned());
         let build_metadata = kustomization.build_metadata.clone();
         let origin = (!build_metadata.is_empty()).then(Origin::default);
         Ok(Self {
             loader,
-            kustomization: Arc::new(kustomization),
+            kustomization,
             file_name,
             build_metadata,
             origin,
@@ -247,6 +258,8 @@ impl<'l> Target<'l> {
         origin: Option<Origin>,
         include: Include,
     ) -> Result<Self> {
+        build.directories += 1;
+        build.check_size(0)?;
         let root = loader.root.clone();
         let mut sub = Target::load(build, loader).map_err(|error| error.within(&root))?;
         sub.build_metadata.clone_from(&self.build_metadata);

@@ -136,6 +136,12 @@ fn feature_cases_build_to_the_same_bytes() {
     run_section(&workspace_root().join("conformance/kustomize/feature"), 122);
 }
 
+/// Made by `cargo xtask invent`; the answers are those of kustomize 5.8.1.
+#[test]
+fn invented_cases_build_to_the_same_bytes() {
+    run_section(&workspace_root().join("conformance/kustomize/invented"), 60);
+}
+
 #[test]
 fn negative_cases_fail_with_the_same_class() {
     run_section(&workspace_root().join("conformance/kustomize/negative"), 34);

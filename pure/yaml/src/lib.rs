@@ -119,6 +119,23 @@ pub fn marshal(value: &Value) -> Result<String, WriteError> {
     Ok(emit::print(&value, emit::Generation::Old))
 }
 
+/// Gives the value that a folded scalar (`>`) has after kyaml wrote it and read it again, which is not always its own:
+/// its printer gets some line breaks wrong.
+pub fn refolded(value: &str) -> String {
+    reserialized::folded(value)
+}
+
+/// Says whether [`marshal`] would fail, without printing.
+///
+/// Errors: as [`marshal`].
+pub fn check(value: &Value) -> Result<(), WriteError> {
+    if !needs_json_step(value) {
+        return Ok(());
+    }
+    let json = json::encode(value);
+    read_one(json.as_bytes(), Resolver::Kubernetes).map(drop).map_err(|error| WriteError { message: error.message })
+}
+
 /// Says whether the reference's way over JSON text changes or refuses something in a value. Source: sigs.k8s.io/yaml 1.6.0.
 fn needs_json_step(value: &Value) -> bool {
     let is_changed = |text: &str| {

@@ -2,6 +2,7 @@
 
 mod chart_archive;
 mod gotemplate;
+mod kustomize_tree;
 mod strvals;
 mod yaml;
 
@@ -16,7 +17,7 @@ pub(crate) struct Target {
 }
 
 /// Every target.
-pub(crate) const ALL: &[Target] = &[yaml::TARGET, gotemplate::TARGET, strvals::TARGET, chart_archive::TARGET];
+pub(crate) const ALL: &[Target] = &[yaml::TARGET, gotemplate::TARGET, strvals::TARGET, chart_archive::TARGET, kustomize_tree::TARGET];
 
 /// Names an error without what varies from input to input: numbers and quoted parts.
 pub(crate) fn kind_of_error(message: &str) -> String {

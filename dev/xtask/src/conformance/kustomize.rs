@@ -50,6 +50,9 @@ pub(crate) fn run_against(program: &Path, directories: &[PathBuf]) -> anyhow::Re
                 .output()
                 .with_context(|| format!("cannot run {}", program.display()))?;
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            if output.status.success() {
+                report.groups.entry("built".to_owned()).or_default().0 += 1;
+            }
             let difference = match (output.status.success(), case.build(&session)) {
                 (true, Ok(built)) => first_difference(&text, &built.text()),
                 (true, Err(error)) => Some(format!("only the reference builds it: [{}] {error}", error.class)),

@@ -5,7 +5,7 @@
 
 mod gotemplate;
 mod helm;
-mod kustomize;
+pub(crate) mod kustomize;
 mod semver;
 mod strvals;
 mod yaml;
@@ -93,6 +93,11 @@ pub(crate) fn run(suite: Suite, path: Option<&Path>, against: &[PathBuf]) -> any
             Suite::Kustomize => kustomize::run(path)?,
         }
     };
+    print_report(&report)
+}
+
+/// Prints what a run found; the code says whether all is well.
+pub(crate) fn print_report(report: &Report) -> anyhow::Result<ExitCode> {
     for failure in &report.failures {
         print(&format!("FAILED {}", failure.case));
         for line in failure.difference.lines() {

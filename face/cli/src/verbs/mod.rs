@@ -77,7 +77,7 @@ impl From<MachineFormat> for Format {
 pub async fn run(verb: Verb, outside: &dyn Outside) -> anyhow::Result<u8> {
     match verb {
         Verb::App(arguments) => app::run(arguments, outside).await,
-        Verb::Render(arguments) => render::run(arguments, outside),
+        Verb::Render(arguments) => render::run(arguments, outside).await,
         Verb::Set(verb) => set::run(verb, outside),
         Verb::Chart(verb) => chart::run(verb, outside),
         Verb::Crds => {

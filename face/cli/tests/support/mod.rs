@@ -223,6 +223,25 @@ impl Outside for World {
         Ok((Arc::new(MemoryTree::of(files)), clean(path)))
     }
 
+    async fn fetch(&self, question: &landfall_kustomize::Question) -> landfall_cli::Fetched {
+        use landfall_kustomize::{Question, RemoteContent};
+        let files = self.files.lock().unwrap().clone();
+        match question {
+            Question::Remote(request) if request.wants_file => {
+                let name = request.url.rsplit('/').next().unwrap();
+                let found = files.get(&format!("remote/{name}")).cloned();
+                let found = found.map(|content| (RemoteContent::File(content.into()), "sha256:00".to_owned()));
+                landfall_cli::Fetched::Remote(found.ok_or_else(|| "there is no such file".to_owned()))
+            }
+            Question::Remote(request) => {
+                let content =
+                    RemoteContent::Directory { tree: Arc::new(MemoryTree::of(files)), path: request.path.clone() };
+                landfall_cli::Fetched::Remote(Ok((content, "1234567".to_owned())))
+            }
+            Question::Chart(_) => landfall_cli::Fetched::Chart(Err("there are no charts".to_owned())),
+        }
+    }
+
     fn read(&self, path: &Path) -> anyhow::Result<Vec<u8>> {
         let files = self.files.lock().unwrap();
         files.get(&clean(path)).cloned().ok_or_else(|| anyhow::anyhow!("{} cannot be read", path.display()))

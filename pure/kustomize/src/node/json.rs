@@ -109,7 +109,12 @@ impl Arena {
     /// What a reader finds after the writer has printed this scalar.
     fn written_scalar(&self, id: NodeId) -> Result<Written, JsonProblem> {
         let node = self.get(id);
-        let text = || Ok(Written::Text(node.value.to_string()));
+        let text = || {
+            Ok(Written::Text(match node.style {
+                Style::Folded => landfall_yaml::refolded(&node.value),
+                _ => node.value.to_string(),
+            }))
+        };
         let is_quoted = matches!(node.style, Style::Single | Style::Double | Style::Literal | Style::Folded);
         if node.tagged {
             return self.tagged_scalar(id, &node.tag, is_quoted);

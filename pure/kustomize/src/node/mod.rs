@@ -75,6 +75,17 @@ pub(crate) struct Node {
     pub(crate) content: Vec<NodeId>,
 }
 
+/// Where the nodes of another arena have gone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Adopted(u32);
+
+impl Adopted {
+    /// The copy of a node.
+    pub(crate) fn copy_of(self, id: NodeId) -> NodeId {
+        NodeId(id.0 + self.0)
+    }
+}
+
 /// All nodes of one build.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Arena {
@@ -83,6 +94,11 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
+    /// How many nodes there are, used or not.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     pub(crate) fn get(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
@@ -136,13 +152,18 @@ impl Arena {
         self.push(node)
     }
 
-    /// Copies a tree out of another arena.
-    pub(crate) fn adopt(&mut self, other: &Arena, id: NodeId) -> NodeId {
-        let mut node = other.get(id).clone();
-        for child in &mut node.content {
-            *child = self.adopt(other, *child);
-        }
-        self.push(node)
+    /// Copies all nodes of another arena. Gives what to add to an id of that arena to find its copy.
+    pub(crate) fn adopt(&mut self, other: &Arena) -> Adopted {
+        let offset = u32::try_from(self.nodes.len()).expect("a build is far below 2^32 nodes");
+        self.nodes.reserve(other.nodes.len());
+        self.nodes.extend(other.nodes.iter().map(|node| {
+            let mut node = node.clone();
+            for child in &mut node.content {
+                child.0 += offset;
+            }
+            node
+        }));
+        Adopted(offset)
     }
 
     /// Overwrites `target` with what `source` holds; every link to `target` sees it, children are shared.

@@ -20,6 +20,11 @@ pub(crate) struct ReadDocument {
     pub(crate) line: usize,
 }
 
+/// The nodes that one document may have, aliases followed. The largest definitions that people write have some 100,000.
+const NODES_MAX: usize = 4_000_000;
+/// The bytes that aliases may repeat in one document.
+const ALIAS_BYTES_MAX: usize = 64 << 20;
+
 /// Reads the documents of a resource file; those without content are left out.
 ///
 /// Documents end at a line that starts with `---`; what a document holds after `...` is not looked at.
@@ -40,7 +45,8 @@ pub(crate) fn read_one(arena: &mut Arena, text: &str) -> Result<Option<NodeId>, 
 }
 
 fn read_first(arena: &mut Arena, piece: &str, first_line: usize) -> Result<Option<ReadDocument>, ReadError> {
-    let documents = landfall_yaml::parse(piece.as_bytes(), Resolver::Kustomize, &Limits::default())
+    let limits = Limits { nodes_max: NODES_MAX, alias_bytes_max: ALIAS_BYTES_MAX, ..Limits::default() };
+    let documents = landfall_yaml::parse(piece.as_bytes(), Resolver::Kustomize, &limits)
         .map_err(|error| ReadError { message: error.message, line: error.line + first_line - 1 })?;
     let Some(document) = documents.first() else { return Ok(None) };
     let line = document.root.position.line + first_line - 1;

@@ -1,7 +1,5 @@
 //! `images`: new names, tags and digests of container images.
 
-use regex::Regex;
-
 use super::Transformer;
 use crate::build::Build;
 use crate::error::{BuildError, ErrorClass, Result};
@@ -9,6 +7,7 @@ use crate::field_spec::{FieldSpec, apply};
 use crate::kustomization::ImageChange;
 use crate::node::access::Access;
 use crate::node::{Arena, Kind, NodeId, Style, Tag};
+use crate::pattern::{Pattern, fit_length};
 use crate::resource::{Resource, shape_error};
 
 /// A change of an image and the fields that hold images.
@@ -21,7 +20,7 @@ impl Transformer for Images {
     fn transform(&self, build: &mut Build<'_>, resources: &mut Vec<Resource>) -> Result<()> {
         // The name is a regular expression to the reference, dots and all.
         let pattern =
-            Regex::new(&format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", self.change.name))
+            Pattern::of(&self.change.name, |name| format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$"))
                 .map_err(|error| {
                     BuildError::new(
                         ErrorClass::WrongType,
@@ -57,7 +56,7 @@ impl Transformer for Images {
 
 impl Images {
     /// Containers anywhere in an object, whatever its kind.
-    fn walk(&self, arena: &mut Arena, node: NodeId, pattern: &Regex) -> Access<()> {
+    fn walk(&self, arena: &mut Arena, node: NodeId, pattern: &Pattern) -> Access<()> {
         match arena.kind(node) {
             Kind::Scalar => Ok(()),
             Kind::Sequence => {
@@ -81,10 +80,10 @@ impl Images {
         }
     }
 
-    fn set(&self, arena: &mut Arena, node: NodeId, pattern: &Regex) -> Access<()> {
+    fn set(&self, arena: &mut Arena, node: NodeId, pattern: &Pattern) -> Access<()> {
         arena.need(node, Kind::Scalar)?;
         let value = arena.value(node);
-        if !pattern.is_match(value) {
+        if !fits(pattern, value) {
             return Ok(());
         }
         let (mut name, mut tag, mut digest) = split_image(value);
@@ -115,6 +114,20 @@ impl Images {
     }
 }
 
+/// Whether an image has the name that the pattern asks for, whatever its tag and digest.
+fn fits(pattern: &Pattern, image: &str) -> bool {
+    let Pattern::Word(name) = pattern else { return pattern.fits(image) };
+    let Some(length) = fit_length(name, image) else { return false };
+    let mut rest = &image[length..];
+    for lead in [":", "@sha256:"] {
+        if let Some(after) = rest.strip_prefix(lead) {
+            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'{' | b'}' | b'-');
+            rest = after.trim_start_matches(|character: char| u8::try_from(character).is_ok_and(is_part));
+        }
+    }
+    rest.is_empty()
+}
+
 /// Name, tag and digest of an image; a colon before the first slash belongs to the registry's port.
 pub(crate) fn split_image(image: &str) -> (String, String, String) {
     let searched_from = image.find('/').unwrap_or(0);
@@ -136,7 +149,26 @@ pub(crate) fn split_image(image: &str) -> (String, String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::split_image;
+    use super::{fits, split_image};
+    use crate::pattern::Pattern;
+    use regex::Regex;
+
+    #[test]
+    fn a_name_chooses_images_as_its_expression_does() {
+        let names = ["nginx", "r:5000/a.b", "", "a@sha256", "nginx:1"];
+        let images = [
+            "nginx", "nginx:", "nginx:1", "nginx:1@sha256:ab", "nginx@sha256:ab", "nginx@sha512:ab", "nginx:1:2", "nginxx",
+            "r:5000/a.b:2", "r:5000/aXb", "", ":1", "nginx:{x}-y_z.1", "nginx:é", "a@sha256:x", "a@sha256:@sha256:", "nginx:1:2@sha256:3",
+        ];
+        for name in names {
+            let Ok(pattern) = Pattern::of(name, str::to_owned) else { panic!("{name}") };
+            let expression = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
+            let expression = Regex::new(&expression).unwrap();
+            for image in images {
+                assert_eq!(fits(&pattern, image), expression.is_match(image), "{name:?} {image:?}");
+            }
+        }
+    }
 
     #[test]
     fn images_are_taken_apart_at_tag_and_digest() {

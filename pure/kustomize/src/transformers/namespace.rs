@@ -6,7 +6,7 @@ use super::Transformer;
 use crate::build::Build;
 use crate::error::{BuildError, ErrorClass, Result};
 use crate::field_spec::{Create, FieldSpec, apply};
-use crate::ids::IdKey;
+use crate::ids::ResId;
 use crate::node::access::Access;
 use crate::node::{Arena, Kind, NodeId, Style, Tag};
 use crate::resource::{HELM_GENERATED, Resource, shape_error};
@@ -48,20 +48,20 @@ impl Transformer for Namespace {
         if self.namespace.is_empty() {
             return Ok(());
         }
-        let mut count_by_id: HashMap<IdKey, usize> = HashMap::new();
+        let mut count_by_id: HashMap<ResId, usize> = HashMap::new();
         for root in resources.iter().filter_map(|resource| resource.root) {
-            *count_by_id.entry(build.current_id(root).key()).or_default() += 1;
+            *count_by_id.entry(build.current_id(root).comparable()).or_default() += 1;
         }
         for resource in resources.iter() {
             let Some(root) = resource.root else { continue };
             if build.arena.annotation(root, HELM_GENERATED).is_some_and(|value| **value == *"true") {
                 continue;
             }
-            let before = build.current_id(root).key();
+            let before = build.current_id(root).comparable();
             build.note_current_id(root).map_err(|error| resource.locate(error))?;
             self.set(build, root).map_err(|error| resource.locate(error))?;
             let id = build.current_id(root);
-            let after = id.key();
+            let after = id.clone().comparable();
             if before != after {
                 *count_by_id.entry(before).or_default() -= 1;
                 *count_by_id.entry(after.clone()).or_default() += 1;

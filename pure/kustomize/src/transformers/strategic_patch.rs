@@ -1,5 +1,6 @@
 //! `patchesStrategicMerge`: partial objects merged into the resource that has their id.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::Transformer;
@@ -96,13 +97,14 @@ impl Build<'_> {
         patch: &Resource,
     ) -> Result<()> {
         let Some(patch_root) = patch.root else { return Ok(()) };
-        let ids: Vec<ResId> =
+        let ids: HashSet<ResId> =
             chosen.iter().filter_map(|at| resources[*at].root).map(|root| self.current_id(root)).collect();
         for resource in resources.iter_mut() {
             let Some(root) = resource.root else { continue };
             if !ids.contains(&self.current_id(root)) {
                 continue;
             }
+            self.check_size(0)?;
             let copy = self.arena.copy(patch_root);
             let patch_kind = self.arena.object_kind(patch_root);
             let api_version = self.arena.object_api_version(root);

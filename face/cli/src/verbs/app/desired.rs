@@ -13,6 +13,7 @@ use landfall_diff::compare::{DifferenceKind, compare};
 use landfall_diff::render::unified;
 use landfall_diff::rules::{Options, Rules};
 use landfall_diff::schemas::WithCustom;
+use landfall_kustomize::{AllowList, BuildFlags};
 use landfall_model::annotations::FIELD_MANAGER;
 use landfall_model::application::{Application, Source};
 use landfall_model::key::{GroupVersionKind, ObjectKey};
@@ -24,7 +25,7 @@ use serde_json::Value;
 use super::Session;
 use crate::applications::{Found, explained};
 use crate::output::format::{documents, for_people};
-use crate::verbs::render::source;
+use crate::verbs::render::{remotes, source};
 use crate::verbs::{FAILURE, SUCCESS};
 
 /// Arguments of `app manifests`.
@@ -54,7 +55,7 @@ pub(super) async fn manifests(session: &Session<'_>, arguments: &ManifestsArgume
     let discovery = cluster.discovery().await.map_err(explained)?;
     let objects = match arguments.source {
         Side::Git => {
-            let wanted = wanted(session, &found, &discovery, arguments.local.as_deref())?;
+            let wanted = wanted(session, &found, &discovery, arguments.local.as_deref()).await?;
             wanted
                 .objects
                 .into_iter()
@@ -96,7 +97,7 @@ pub(super) async fn diff(session: &Session<'_>, arguments: &DiffArguments) -> an
     same_cluster(&found.application)?;
     let cluster = &*session.applications.cluster;
     let discovery = cluster.discovery().await.map_err(explained)?;
-    let wanted = wanted(session, &found, &discovery, arguments.local.as_deref())?;
+    let wanted = wanted(session, &found, &discovery, arguments.local.as_deref()).await?;
     let mut pairs: BTreeMap<ObjectKey, Option<Value>> =
         wanted.objects.into_iter().map(|target| (target.key, Some(target.object))).collect();
     // What the application has and the source no longer holds is a difference, too.
@@ -170,7 +171,7 @@ fn same_cluster(application: &Application) -> anyhow::Result<()> {
 }
 
 /// Renders what an application wants, made ready as the controller does before it compares.
-fn wanted(
+async fn wanted(
     session: &Session<'_>,
     found: &Found,
     discovery: &Discovery,
@@ -202,8 +203,15 @@ fn wanted(
             api_versions: api_versions(discovery),
             now: session.outside.now(),
             random: session.outside.random()?,
+            flags: BuildFlags::default(),
         };
-        let output = source::render(&*tree, &request)?;
+        let parsed = landfall_kustomize::Session::new();
+        // Files of this machine, chosen by its user: the controller decides what it fetches itself.
+        let anywhere = AllowList::of(["*"]);
+        let output = remotes::attempt(session.outside, &anywhere, |answers| {
+            source::render(&*tree, &request, answers, &parsed)
+        })
+        .await??;
         for warning in &output.warnings {
             session.outside.tell(&format!("warning: {warning}"));
         }

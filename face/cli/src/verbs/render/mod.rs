@@ -2,11 +2,13 @@
 
 mod helm;
 mod kustomize;
+pub(crate) mod remotes;
 pub(crate) mod source;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use landfall_kustomize::{AllowList, BuildFlags, Session};
 use landfall_model::application::{DirectorySource, Source};
 
 use super::SUCCESS;
@@ -31,6 +33,12 @@ pub struct RenderArguments {
     /// Read folders below too, in a folder of plain manifests.
     #[arg(long)]
     recurse: bool,
+    /// Where a kustomization may fetch remote resources from: a host, as much of a path as wanted, or `*`.
+    #[arg(long, value_name = "HOST[/PATH]", value_delimiter = ',')]
+    allow_remote: Vec<String>,
+    /// Flags of `kustomize build` for a kustomization, as in Argo CD's kustomize.buildOptions: "--enable-helm".
+    #[arg(long, value_name = "FLAGS", default_value = "", allow_hyphen_values = true)]
+    kustomize_build_options: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -43,10 +51,10 @@ enum Tool {
 }
 
 /// Renders and prints.
-pub(super) fn run(arguments: RenderArguments, outside: &dyn Outside) -> anyhow::Result<u8> {
+pub(super) async fn run(arguments: RenderArguments, outside: &dyn Outside) -> anyhow::Result<u8> {
     match (arguments.tool, arguments.folder) {
         (Some(Tool::Helm(helm)), _) => helm::run(&helm, outside),
-        (Some(Tool::Kustomize(kustomize)), _) => kustomize::run(&kustomize, outside),
+        (Some(Tool::Kustomize(kustomize)), _) => kustomize::run(&kustomize, outside).await,
         (None, folder) => {
             let folder = folder.unwrap_or_else(|| PathBuf::from("."));
             let (tree, path) = outside.tree_around(&folder)?;
@@ -62,8 +70,12 @@ pub(super) fn run(arguments: RenderArguments, outside: &dyn Outside) -> anyhow::
                 api_versions: Vec::new(),
                 now: outside.now(),
                 random: outside.random()?,
+                flags: BuildFlags::parse(arguments.kustomize_build_options.split_whitespace()).map_err(anyhow::Error::msg)?,
             };
-            let rendered = source::render(&*tree, &request)?;
+            let allowed = AllowList::of(&arguments.allow_remote);
+            let session = Session::new();
+            let rendered =
+                remotes::attempt(outside, &allowed, |answers| source::render(&*tree, &request, answers, &session)).await??;
             for warning in &rendered.warnings {
                 outside.tell(&format!("warning: {warning}"));
             }

@@ -10,7 +10,7 @@ use landfall_helm::Profile;
 use landfall_helm::argocd::{Application, Files, Settings as HelmSettings};
 use landfall_helm::chart::Chart;
 use landfall_kustomize::argocd::Settings as KustomizeSettings;
-use landfall_kustomize::{NativeCharts, Options, Outside as KustomizeOutside, Session};
+use landfall_kustomize::{Answers, BuildFlags, ChartSource, NativeCharts, Options, Outside as KustomizeOutside, Session};
 use landfall_model::application::Source;
 use landfall_source::detect::{self, SourceType};
 use landfall_source::{directory, overrides};
@@ -37,6 +37,8 @@ pub(crate) struct Request {
     pub(crate) now: Timestamp,
     /// Where templates' randomness comes from.
     pub(crate) random: [u8; 32],
+    /// The flags that kustomize is given.
+    pub(crate) flags: BuildFlags,
 }
 
 /// What came out.
@@ -48,7 +50,15 @@ pub(crate) struct Rendered {
 }
 
 /// Renders. Errors: those of the tools, which say what, where, why and what to do.
-pub(crate) fn render(tree: &dyn Tree, request: &Request) -> anyhow::Result<Rendered> {
+///
+/// `answers` holds what was fetched for kustomizations and notes what has to be; `session` keeps what was parsed between
+/// attempts.
+pub(crate) fn render(
+    tree: &dyn Tree,
+    request: &Request,
+    answers: &Answers,
+    session: &Session,
+) -> anyhow::Result<Rendered> {
     let folder = detect::folder(tree, &request.source.path)?;
     let source = overrides::apply(tree, &folder, &request.application, &request.source)?;
     match detect::detect(tree, &folder, &source)? {
@@ -67,12 +77,14 @@ pub(crate) fn render(tree: &dyn Tree, request: &Request) -> anyhow::Result<Rende
             let options = settings.options(Options {
                 helm_kube_version: request.kube_version.clone(),
                 helm_api_versions: request.api_versions.clone(),
-                ..Options::default()
+                ..request.flags.options.clone()
             });
-            let charts = NativeCharts::default();
-            let outside = KustomizeOutside { charts: Some(&charts), ..KustomizeOutside::default() };
-            let built = landfall_kustomize::build(&overlaid, &folder, &options, &outside, &Session::new())?;
-            Ok(Rendered { objects: built.objects, warnings: built.warnings })
+            let fetch = |source: &ChartSource| answers.chart(source);
+            let charts = NativeCharts { profile: Profile::Helm3, fetch: Some(&fetch) };
+            let outside = KustomizeOutside { remote: answers, charts: Some(&charts) };
+            let built = landfall_kustomize::build(&overlaid, &folder, &options, &outside, session)?;
+            let warnings = request.flags.warnings.iter().cloned().chain(built.warnings).collect();
+            Ok(Rendered { objects: built.objects, warnings })
         }
         SourceType::Plugin => bail!(
             "configuration management plugins are not run\nhint: commit what the plugin renders, or use helm, kustomize or directory"
