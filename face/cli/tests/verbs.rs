@@ -197,6 +197,47 @@ async fn folders_are_rendered_by_their_kind() {
 }
 
 #[tokio::test]
+async fn kustomize_takes_the_flags_of_its_namesake() {
+    let world = World::of(&[], succeeds)
+        .with_file("app/kustomization.yaml", "resources: [a.yaml]\n")
+        .with_file("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: n}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: b}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n")
+        .with_file("out/keep", "");
+    let printed = world.run("render kustomize app --as-current-user -e A=b --mount x --network --helm-command h").await;
+    assert_eq!(printed.code, 0, "{}", printed.told);
+    assert_eq!(world.run("render kustomize app -o whole.yaml").await.output, "");
+    assert_eq!(world.file("whole.yaml"), printed.output);
+    assert_eq!(world.run("render kustomize app --output out").await.code, 0);
+    for name in ["n_v1_configmap_a.yaml", "default_apps_v1_deployment_b.yaml", "v1_namespace_n.yaml"] {
+        assert!(printed.output.contains(&world.file(&format!("out/{name}"))), "{name}");
+    }
+    for flag in ["--enable-alpha-plugins", "--enable-exec"] {
+        let refused = world.run(&format!("render kustomize app {flag}")).await;
+        assert_eq!(refused.code, 20);
+        assert!(refused.told.contains(flag) && refused.told.contains("hint:"), "{}", refused.told);
+    }
+}
+
+#[tokio::test]
+async fn remote_resources_are_fetched_only_where_allowed() {
+    let world = World::of(&[], succeeds)
+        .with_file("app/kustomization.yaml", "resources:\n- https://git.example/team/r.git//base?ref=v1\n- https://files.example/x/service.yaml\n")
+        .with_file("base/kustomization.yaml", "resources: [a.yaml]\n")
+        .with_file("base/a.yaml", SETTINGS)
+        .with_file("remote/service.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n");
+    for command in ["render kustomize app", "render app"] {
+        let refused = world.run(command).await;
+        assert_eq!(refused.code, 20, "{command}");
+        assert!(refused.told.contains("--allow-remote") && refused.told.contains("app/kustomization.yaml:2"), "{}", refused.told);
+        let half = world.run(&format!("{command} --allow-remote git.example/team")).await;
+        assert!(half.code == 20 && half.told.contains("files.example"), "{}", half.told);
+        let built = world.run(&format!("{command} --allow-remote git.example/team,files.example")).await;
+        assert_eq!(built.code, 0, "{}", built.told);
+        assert!(built.output.contains("name: settings") && built.output.contains("kind: Service"), "{}", built.output);
+        assert!(built.told.contains("is taken at 1234567"), "{}", built.told);
+    }
+}
+
+#[tokio::test]
 async fn images_are_set_in_the_file_that_holds_them() {
     let world = World::of(&[], succeeds)
         .with_file("app/kustomization.yaml", "images: # all of them\n- name: web\n  newTag: v1\n");

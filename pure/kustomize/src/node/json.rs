@@ -3,8 +3,6 @@
 //! The reference writes its nodes as YAML, reads them again into Go values and prints those as JSON. So a scalar without
 //! a decided tag gets its type here, a number in quotes is a string, and a key that is not a string cannot be printed.
 
-use std::collections::HashSet;
-
 use base64::Engine as _;
 use serde_json::{Map, Number, Value};
 
@@ -50,10 +48,9 @@ impl Arena {
             }
             Kind::Mapping => {
                 let mut map = Map::new();
-                let mut seen = HashSet::with_capacity(node.content.len() / 2);
                 for pair in node.content.chunks_exact(2) {
                     let name = self.key_text(pair[0], is_top)?;
-                    if !seen.insert((&*self.get(pair[0]).value, self.kind(pair[0]) as u8)) {
+                    if map.contains_key(&name) {
                         return Err(JsonProblem {
                             class: ErrorClass::MalformedYaml,
                             message: format!("mapping key {name:?} is defined twice"),
