@@ -47,6 +47,28 @@ pub(crate) fn run(
     outside: &Outside<'_>,
     session: &Session,
 ) -> Result<Built> {
+    completed(tree, build_at(tree, directory, options, outside, session))
+}
+
+/// Puts the line on an error that names a file and a field in it.
+fn completed(tree: &dyn Tree, result: Result<Built>) -> Result<Built> {
+    result.map_err(|error| match (&error.file, error.line, &error.field) {
+        (Some(file), None, Some(field)) => {
+            let content = landfall_tree::read(tree, file).ok().flatten();
+            let line = content.and_then(|content| crate::target::line_of(&content, field));
+            error.line(line)
+        }
+        _ => error,
+    })
+}
+
+fn build_at(
+    tree: &dyn Tree,
+    directory: &str,
+    options: &Options,
+    outside: &Outside<'_>,
+    session: &Session,
+) -> Result<Built> {
     let mut build =
         Build { arena: Arena::default(), schemas: Schemas::default(), options, outside, session, warnings: Vec::new(), directories: 0 };
     let loader = Loader::at(tree, directory, options.load_restrictor == LoadRestrictor::RootOnly)?;

@@ -443,6 +443,10 @@ pub(crate) struct Variable {
     pub(crate) target_name: String,
     pub(crate) target_namespace: String,
     pub(crate) field_path: String,
+    /// The place of the entry, for messages.
+    pub(crate) field: String,
+    /// The kustomization file that holds it, for messages; set when it is taken in.
+    pub(crate) file: String,
 }
 
 impl Variable {
@@ -473,7 +477,8 @@ impl Variable {
         fields.finish()?;
         let (target, target_name, target_namespace) = object.unwrap_or_default();
         let field_path = field_path.filter(|path| !path.is_empty()).unwrap_or_else(|| "metadata.name".to_owned());
-        Ok(Self { name, target, target_name, target_namespace, field_path })
+        let (field, file) = (path.to_owned(), String::new());
+        Ok(Self { name, target, target_name, target_namespace, field_path, field, file })
     }
 }
 

@@ -56,7 +56,10 @@ pub(crate) const BUILD_ANNOTATIONS: [&str; 19] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Source {
     pub(crate) file: String,
+    /// Where its document starts, from 1; 0 if it was generated.
     pub(crate) line: usize,
+    /// The entry of the kustomization file that generates it; empty if it was read.
+    pub(crate) field: String,
 }
 
 /// One resource.
@@ -85,7 +88,18 @@ impl Resource {
         if error.file.is_some() || self.source.file.is_empty() {
             return error;
         }
-        error.file(&self.source.file).line((self.source.line > 0).then_some(self.source.line))
+        let own = self.source.field.as_str();
+        let field = match error.field.as_deref() {
+            _ if own.is_empty() => None,
+            None => Some(own.to_owned()),
+            Some(field) if field.starts_with(own) => None,
+            Some(field) => Some(format!("{own}.{field}")),
+        };
+        let mut error = error.file(&self.source.file).line((self.source.line > 0).then_some(self.source.line));
+        if field.is_some() {
+            error.field = field;
+        }
+        error
     }
 }
 

@@ -42,7 +42,8 @@ impl Build<'_> {
         let adopted = self.arena.adopt(&parsed.arena);
         for document in &parsed.documents {
             let root = adopted.copy_of(document.root);
-            let source = Arc::new(Source { file: file.to_owned(), line: first_line + document.line });
+            let line = first_line + document.line;
+            let source = Arc::new(Source { file: file.to_owned(), line, field: String::new() });
             waiting.push_back((root, source));
         }
         if let [(root, source)] = waiting.make_contiguous()
@@ -145,6 +146,7 @@ impl Build<'_> {
         let place = other.map(|other| format!(", first in {}", place_of(&other.source))).unwrap_or_default();
         resource.locate(
             BuildError::new(ErrorClass::ConflictingIds, format!("{id} is there twice{place}"))
+                .field("metadata.name")
                 .hint("list it once, or give one of them another name or namespace"),
         )
     }

@@ -161,7 +161,7 @@ impl<'l> Target<'l> {
         onto = self.collect_components(build, onto)?;
         self.transform(build, &mut onto).map_err(|error| self.locate(build, error))?;
         self.validate(build, &mut onto).map_err(|error| self.locate(build, error))?;
-        build.merge_variables(&mut onto, &kustomization.vars).map_err(|error| self.locate(build, error))?;
+        build.merge_variables(&mut onto, &kustomization.vars, &self.file()).map_err(|error| self.locate(build, error))?;
         Ok(onto)
     }
 

@@ -10,6 +10,7 @@ use crate::kustomization::Variable;
 use crate::node::access::{Access, AccessError};
 use crate::node::{Arena, Kind, NodeId, Style, Tag};
 use crate::resource::{Resource, shape_error};
+use crate::resources::place_of;
 use crate::target::Accumulator;
 
 /// One name defined twice.
@@ -32,7 +33,12 @@ enum Value {
 
 impl Build<'_> {
     /// Adds the variables of a kustomization and marks the resources that they read from.
-    pub(crate) fn merge_variables(&mut self, onto: &mut Accumulator, variables: &[Variable]) -> Result<()> {
+    pub(crate) fn merge_variables(
+        &mut self,
+        onto: &mut Accumulator,
+        variables: &[Variable],
+        file: &str,
+    ) -> Result<()> {
         for (at, variable) in variables.iter().enumerate() {
             let target = ResId {
                 gvk: Gvk {
@@ -71,7 +77,7 @@ impl Build<'_> {
             if onto.variables.contains_key(&variable.name) {
                 return Err(conflict(&variable.name));
             }
-            onto.variables.insert(variable.name.clone(), variable.clone());
+            onto.variables.insert(variable.name.clone(), Variable { file: file.to_owned(), ..variable.clone() });
         }
         Ok(())
     }
@@ -120,18 +126,17 @@ impl Build<'_> {
                     variable.name, variable.target, variable.target_name
                 ),
             )
-            .field("vars")
+            .file(&variable.file)
+            .field(format!("{}.objref.name", variable.field))
             .hint("check objref; its name is the one before prefixes and suffixes"));
         };
         let absent = |reason: String| {
-            source.locate(
-                BuildError::new(
-                    ErrorClass::BadVar,
-                    format!("the variable {:?} reads the field {}, which {reason}", variable.name, variable.field_path),
-                )
-                .field(variable.field_path.as_str())
-                .hint("check fieldref.fieldPath"),
-            )
+            let (name, path, id) = (&variable.name, &variable.field_path, source.root.map(|root| self.current_id(root)));
+            let object = id.map(|id| format!(" of {id} from {}", place_of(&source.source))).unwrap_or_default();
+            BuildError::new(ErrorClass::BadVar, format!("the variable {name:?} reads the field {path}{object}, which {reason}"))
+                .file(&variable.file)
+                .field(format!("{}.fieldref.fieldPath", variable.field))
+                .hint("check fieldref.fieldPath")
         };
         let Some(root) = source.root else { return Err(absent("is gone".to_owned())) };
         let path = split_indexes(split_dotted_path(&variable.field_path));

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use landfall_gotemplate::context::Host;
 use landfall_helm::Profile;
 use landfall_kustomize::argocd::Settings as KustomizeSettings;
-use landfall_kustomize::{NativeCharts, Options, Outside};
+use landfall_kustomize::{Answers, BuildFlags, ChartSource, NativeCharts, NoRemotes, Options, Outside, Remote};
 use landfall_model::application::Source;
 use landfall_source::detect;
 use landfall_source::{directory, overrides};
@@ -47,6 +47,10 @@ pub struct Request<'a> {
     pub api_versions: &'a [String],
     /// Which Helm renders charts, unless the source says it (`helm.version`).
     pub profile: Profile,
+    /// The flags that kustomize is given (`kustomize.buildOptions`).
+    pub kustomize: Option<&'a BuildFlags>,
+    /// What was fetched for kustomizations; they note in it what has to be. `None` refuses what lies elsewhere.
+    pub answers: Option<&'a Answers>,
 }
 
 impl<'a> Request<'a> {
@@ -62,6 +66,8 @@ impl<'a> Request<'a> {
             kube_version: "",
             api_versions: &[],
             profile: Profile::default(),
+            kustomize: None,
+            answers: None,
         }
     }
 }
@@ -154,18 +160,27 @@ fn kustomize(
     let settings = KustomizeSettings::decode(source.kustomize.as_ref().unwrap_or(&Value::Null));
     let settings = settings.map_err(Failure::refused)?;
     let overlaid = settings.apply(tree, folder, &environment::of(request, source)).map_err(Failure::refused)?;
+    let flags = request.kustomize.cloned().unwrap_or_default();
     let options = settings.options(Options {
         helm_kube_version: request.kube_version.to_owned(),
         helm_api_versions: request.api_versions.to_vec(),
-        ..Options::default()
+        ..flags.options
     });
-    let charts = NativeCharts::default();
-    let outside = Outside { charts: Some(&charts), ..Outside::default() };
+    let fetch = |source: &ChartSource| match request.answers {
+        Some(answers) => answers.chart(source),
+        None => Err("charts are not fetched here".to_owned()),
+    };
+    let charts = NativeCharts { profile: request.profile, fetch: Some(&fetch) };
+    let remote: &dyn Remote = match request.answers {
+        Some(answers) => answers,
+        None => &NoRemotes,
+    };
+    let outside = Outside { remote, charts: Some(&charts) };
     let built = landfall_kustomize::build(&overlaid, folder, &options, &outside, session).map_err(Failure::refused)?;
     Ok(Rendered {
         objects: built.objects,
         source_type: SourceType::Kustomize,
-        warnings: built.warnings,
+        warnings: flags.warnings.into_iter().chain(built.warnings).collect(),
         is_deterministic: true,
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! landfall-bench-render helm CORPUS --against PROGRAM [--landfall PROGRAM] [--profile helm3|helm4] [--rounds N] [--only NAME]
+//! landfall-bench-render kustomize CORPUS --against PROGRAM [--landfall PROGRAM] [--rounds N] [--only NAME]
 //! ```
 //!
 //! Only ratios count: machines differ and are noisy. Depends on nothing but the renderers, so that an optimised build is
@@ -10,6 +11,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a measuring program prints its figures")]
 
 mod helm;
+mod kustomize;
 mod measure;
 
 use std::path::PathBuf;
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     };
     let done = match suite.as_str() {
         "helm" => helm::run(&arguments),
+        "kustomize" => kustomize::run(&arguments),
         "helm-once" => helm::once(&arguments),
         other => Err(format!(
             "no suite `{other}`; hint: landfall-bench-render helm CORPUS --against PROGRAM [--landfall PROGRAM] [--rounds N]"

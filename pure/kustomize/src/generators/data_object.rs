@@ -43,7 +43,8 @@ impl Generator for DataObject {
         }
         let data = collect(loader, build.outside.remote, &self.args).map_err(|error| error.file(&self.file))?;
         let root = self.make(&mut build.arena, &data).map_err(|error| shape_error(&error))?;
-        Ok(vec![Resource::new(root, Arc::new(Source { file: self.file.clone(), line: 0 }))])
+        let source = Source { file: self.file.clone(), line: 0, field: self.args.field.clone() };
+        Ok(vec![Resource::new(root, Arc::new(source))])
     }
 }
 

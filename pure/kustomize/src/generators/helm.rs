@@ -105,7 +105,7 @@ impl Generator for HelmInflation {
             .resources_of_text(&output, &format!("chart {}", chart.name), None, 0)
             .map_err(|error| error.hint("the chart renders something that is no Kubernetes object"))?;
         build.check_conflicts(&resources)?;
-        let source = Arc::new(Source { file: self.file.clone(), line: 0 });
+        let source = Arc::new(Source { file: self.file.clone(), line: 0, field: chart.field.clone() });
         let mut marked = Vec::with_capacity(resources.len());
         for mut resource in resources {
             if let Some(root) = resource.root {

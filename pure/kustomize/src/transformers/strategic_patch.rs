@@ -57,8 +57,11 @@ impl StrategicPatches {
 impl Transformer for StrategicPatches {
     fn transform(&self, build: &mut Build<'_>, resources: &mut Vec<Resource>) -> Result<()> {
         for patch in &self.patches {
-            let place = |error: Box<BuildError>| {
-                if error.file.is_none() { error.field("patchesStrategicMerge") } else { error }
+            let place = |mut error: Box<BuildError>| {
+                if error.file.is_none() {
+                    error.field = Some("patchesStrategicMerge".to_owned());
+                }
+                error
             };
             let at = build.patched_by_id(resources, patch).map_err(place)?;
             build.patch_chosen(resources, &[at], patch).map_err(place)?;
@@ -77,6 +80,7 @@ impl Build<'_> {
             [at] => Ok(*at),
             [] => Err(patch.locate(
                 BuildError::new(ErrorClass::NoMatch, format!("no resource matches the strategic merge patch for {id}"))
+                    .field("metadata.name")
                     .hint("check apiVersion, kind, name and namespace, or choose resources with target"),
             )),
             several => Err(patch.locate(
