@@ -51,7 +51,7 @@ fn kustomizations_in_odd_layouts_keep_all_but_the_image() {
             // Quotes, block scalars, explicit tags.
             ("images:\n- name: 'web'\n  newTag: '1.0'\n", "web:1.10", &[("'1.0'", "'1.10'")]),
             ("images:\n- name: \"web\"\n  newTag: \"1.0\"\n", "web:v2", &[("\"1.0\"", "\"v2\"")]),
-            ("images:\n- name: web\n  newTag: >-\n    v1\n  digest: sha256:aa\n", "web:v2@sha256:bb", &[(">-\n    v1\n", "v2\n"), ("aa", "bb")]),
+            ("images:\n- name: web\n  newTag: >-\n    v1\n  digest: sha256:aa\n", "web:v2@sha256:bb", &[(">-\n    v1\n", "\"v2\"\n"), ("aa", "bb")]),
             ("\"images\":\n- \"name\": web\n  \"newTag\": v1\n", "web:v2", &[("v1", "v2")]),
             // A tag that YAML takes for a number gets quotes.
             ("images:\n- name: web\n  newTag: v1\n", "web:1e3", &[("v1", "\"1e3\"")]),
@@ -78,7 +78,7 @@ fn values_in_odd_layouts_keep_all_but_the_image() {
             ("image:\n  registry: ghcr.io\n  repository: org/web\n  tag: v1\n", "ghcr.io/org/web:v2", &[("v1", "v2")]),
             ("image:\n  registry: ghcr.io\n  repository: org/web\n  tag: v1\n", "ghcr.io/org/web=quay.io/x/y:v2", &[("ghcr.io", "quay.io"), ("org/web", "x/y"), ("v1", "v2")]),
             ("image: web:v1\r\nother: 1\r\n", "web:v2", &[("v1", "v2")]),
-            ("image: >-\n  web:v1\nother: 1\n", "web:v2", &[(">-\n  web:v1\n", "web:v2\n")]),
+            ("image: >-\n  web:v1\nother: 1\n", "web:v2", &[(">-\n  web:v1\n", "\"web:v2\"\n")]),
         ],
     );
     check(
