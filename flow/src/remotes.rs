@@ -210,8 +210,12 @@ impl Remotes {
         };
         asker.policy.check(url)?;
         // Helm's command takes an OCI repository with or without the chart's name at its end.
-        let source =
-            Source { repo_url: url.clone(), chart: name.clone(), target_revision: version.clone(), ..Source::default() };
+        let source = Source {
+            repo_url: url.clone(),
+            chart: name.clone(),
+            target_revision: version.clone(),
+            ..Source::default()
+        };
         let fetched = charts.checkout(&self.repositories, &source, asker.project, None).await;
         let checkout = fetched.map_err(|error| error.to_string())?;
         Ok(((checkout.tree, name.clone()), checkout.revision))

@@ -49,7 +49,8 @@ pub(crate) async fn fetch_once(question: &Question) -> anyhow::Result<Fetched> {
     let git = GitClient::with_settings(landfall_git::settings::Settings::in_directory(cache.join("git")));
     let settings = landfall_charts::settings::Settings::in_directory(cache.join("charts"));
     let http = Arc::new(landfall_charts::client::ChartClient::with_settings(settings));
-    let registry = landfall_registry::client::RegistryClient::with_settings(landfall_registry::client::Settings::default());
+    let registry =
+        landfall_registry::client::RegistryClient::with_settings(landfall_registry::client::Settings::default());
     let repositories = Arc::new(Repositories::of(Arc::new(git), clock.clone(), std::time::Duration::ZERO));
     let charts = Charts::of(http.clone(), Arc::new(registry));
     let remotes = Remotes::of(repositories, http);

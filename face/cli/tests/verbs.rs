@@ -220,14 +220,21 @@ async fn kustomize_takes_the_flags_of_its_namesake() {
 #[tokio::test]
 async fn remote_resources_are_fetched_only_where_allowed() {
     let world = World::of(&[], succeeds)
-        .with_file("app/kustomization.yaml", "resources:\n- https://git.example/team/r.git//base?ref=v1\n- https://files.example/x/service.yaml\n")
+        .with_file(
+            "app/kustomization.yaml",
+            "resources:\n- https://git.example/team/r.git//base?ref=v1\n- https://files.example/x/service.yaml\n",
+        )
         .with_file("base/kustomization.yaml", "resources: [a.yaml]\n")
         .with_file("base/a.yaml", SETTINGS)
         .with_file("remote/service.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n");
     for command in ["render kustomize app", "render app"] {
         let refused = world.run(command).await;
         assert_eq!(refused.code, 20, "{command}");
-        assert!(refused.told.contains("--allow-remote") && refused.told.contains("app/kustomization.yaml:2"), "{}", refused.told);
+        assert!(
+            refused.told.contains("--allow-remote") && refused.told.contains("app/kustomization.yaml:2"),
+            "{}",
+            refused.told
+        );
         let half = world.run(&format!("{command} --allow-remote git.example/team")).await;
         assert!(half.code == 20 && half.told.contains("files.example"), "{}", half.told);
         let built = world.run(&format!("{command} --allow-remote git.example/team,files.example")).await;

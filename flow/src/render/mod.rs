@@ -157,7 +157,14 @@ impl Renderer {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let mut questions: Vec<Question> = Vec::new();
         for kept in cache.renders.get(&key(input)).map(Vec::as_slice).unwrap_or_default() {
-            questions.extend(kept.pins.iter().map(|(question, _)| question).filter(|question| !questions.contains(question)).cloned().collect::<Vec<_>>());
+            questions.extend(
+                kept.pins
+                    .iter()
+                    .map(|(question, _)| question)
+                    .filter(|question| !questions.contains(question))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
         }
         questions
     }

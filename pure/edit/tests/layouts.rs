@@ -10,7 +10,8 @@ type Layout = (&'static str, &'static str, &'static [(&'static str, &'static str
 fn check(file: &str, layouts: &[Layout]) {
     for (text, request, expected) in layouts {
         let change = ImageChange::parse(request).expect("the request is well-formed");
-        let edited = set_images(file, text, std::slice::from_ref(&change)).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let edited =
+            set_images(file, text, std::slice::from_ref(&change)).unwrap_or_else(|error| panic!("{text}\n{error}"));
         let wanted = expected.iter().fold((*text).to_owned(), |text, (from, to)| {
             assert!(text.contains(from), "the text has no {from:?}");
             text.replacen(from, to, 1)
@@ -28,30 +29,50 @@ fn kustomizations_in_odd_layouts_keep_all_but_the_image() {
         &[
             // Flow style, in one line and over several.
             ("images: [{name: web, newTag: v1}]\n", "web:v2", &[("v1", "v2")]),
-            ("images: [\n  {name: web, newTag: v1}, # web\n  {name: db, newTag: v1}\n]\n", "db:v2", &[("db, newTag: v1", "db, newTag: v2")]),
+            (
+                "images: [\n  {name: web, newTag: v1}, # web\n  {name: db, newTag: v1}\n]\n",
+                "db:v2",
+                &[("db, newTag: v1", "db, newTag: v2")],
+            ),
             ("images: [{name: web, newTag: v1}]\n", "db:2", &[("v1}", "v1}, {name: db, newTag: \"2\"}")]),
             ("{resources: [a.yaml], images: [{name: web}]}\n", "web:v2", &[("name: web", "name: web, newTag: v2")]),
             ("images: []\n", "web:v2", &[("[]", "[{name: web, newTag: v2}]")]),
             ("images:\n", "web:v2", &[("images:\n", "images:\n- name: web\n  newTag: v2\n")]),
-            ("images: null # none yet\n", "web:v2", &[("images: null # none yet\n", "images: # none yet\n- name: web\n  newTag: v2\n")]),
+            (
+                "images: null # none yet\n",
+                "web:v2",
+                &[("images: null # none yet\n", "images: # none yet\n- name: web\n  newTag: v2\n")],
+            ),
             // No final newline.
             ("images:\n- name: web\n  newTag: v1", "web:v2", &[("v1", "v2")]),
             ("images:\n- name: web\n  newTag: v1", "db:v2", &[("v1", "v1\n- name: db\n  newTag: v2")]),
             ("resources: [a.yaml]", "db:v2", &[("[a.yaml]", "[a.yaml]\nimages:\n- name: db\n  newTag: v2")]),
             // Line ends of Windows, a byte order mark, tabs in comments.
             ("images:\r\n- name: web\r\n  newTag: v1\r\nnamePrefix: a-\r\n", "web:v2", &[("v1", "v2")]),
-            ("images:\r\n- name: web\r\n  newTag: v1\r\nnamePrefix: a-\r\n", "db:v2", &[("v1\r\n", "v1\r\n- name: db\r\n  newTag: v2\r\n")]),
+            (
+                "images:\r\n- name: web\r\n  newTag: v1\r\nnamePrefix: a-\r\n",
+                "db:v2",
+                &[("v1\r\n", "v1\r\n- name: db\r\n  newTag: v2\r\n")],
+            ),
             ("\u{feff}images:\n- name: web\n  newTag: v1\n", "web:v2", &[("v1", "v2")]),
             ("images:\n- name: web\t# a\ttab\n  newTag: v1 \t# more\t\n", "web:v2", &[("v1", "v2")]),
             // Lists indented or not, deeply, with empty lines and comments between.
             ("images:\n    -   name: web\n        newTag: v1\n", "web:v2", &[("v1", "v2")]),
-            ("images:\n\n  # the web\n\n  - name: web\n\n    newTag: v1\n\n  # the end\nnamePrefix: x\n", "web:v2", &[("v1", "v2")]),
+            (
+                "images:\n\n  # the web\n\n  - name: web\n\n    newTag: v1\n\n  # the end\nnamePrefix: x\n",
+                "web:v2",
+                &[("v1", "v2")],
+            ),
             ("images:\n  -\n    name: web\n    newTag: v1\n", "web:v2", &[("v1", "v2")]),
             ("images:\n- newTag: v1\n  name: web\n", "web:v2", &[("v1", "v2")]),
             // Quotes, block scalars, explicit tags.
             ("images:\n- name: 'web'\n  newTag: '1.0'\n", "web:1.10", &[("'1.0'", "'1.10'")]),
             ("images:\n- name: \"web\"\n  newTag: \"1.0\"\n", "web:v2", &[("\"1.0\"", "\"v2\"")]),
-            ("images:\n- name: web\n  newTag: >-\n    v1\n  digest: sha256:aa\n", "web:v2@sha256:bb", &[(">-\n    v1\n", "\"v2\"\n"), ("aa", "bb")]),
+            (
+                "images:\n- name: web\n  newTag: >-\n    v1\n  digest: sha256:aa\n",
+                "web:v2@sha256:bb",
+                &[(">-\n    v1\n", "\"v2\"\n"), ("aa", "bb")],
+            ),
             ("\"images\":\n- \"name\": web\n  \"newTag\": v1\n", "web:v2", &[("v1", "v2")]),
             // A tag that YAML takes for a number gets quotes.
             ("images:\n- name: web\n  newTag: v1\n", "web:1e3", &[("v1", "\"1e3\"")]),
@@ -62,7 +83,11 @@ fn kustomizations_in_odd_layouts_keep_all_but_the_image() {
             ("%YAML 1.1\n---\nimages:\n- name: web\n  newTag: v1\n...\n", "web:v2", &[("v1", "v2")]),
             ("# only a comment\n", "web:v2", &[("comment\n", "comment\nimages:\n- name: web\n  newTag: v2\n")]),
             // A registry with a port, a name that is the start of another.
-            ("images:\n- name: r:5000/a\n  newTag: v1\n- name: r:5000/ab\n  newTag: v1\n", "r:5000/ab:v2", &[("ab\n  newTag: v1", "ab\n  newTag: v2")]),
+            (
+                "images:\n- name: r:5000/a\n  newTag: v1\n- name: r:5000/ab\n  newTag: v1\n",
+                "r:5000/ab:v2",
+                &[("ab\n  newTag: v1", "ab\n  newTag: v2")],
+            ),
         ],
     );
 }
@@ -76,7 +101,11 @@ fn values_in_odd_layouts_keep_all_but_the_image() {
             ("image: { repository: web,\n  tag: 'v1' } # both\n", "web:v2", &[("'v1'", "'v2'")]),
             ("a:\n  b:\n  - image:\n      repository: web\n      tag: \"1\"\n", "web:2", &[("\"1\"", "\"2\"")]),
             ("image:\n  registry: ghcr.io\n  repository: org/web\n  tag: v1\n", "ghcr.io/org/web:v2", &[("v1", "v2")]),
-            ("image:\n  registry: ghcr.io\n  repository: org/web\n  tag: v1\n", "ghcr.io/org/web=quay.io/x/y:v2", &[("ghcr.io", "quay.io"), ("org/web", "x/y"), ("v1", "v2")]),
+            (
+                "image:\n  registry: ghcr.io\n  repository: org/web\n  tag: v1\n",
+                "ghcr.io/org/web=quay.io/x/y:v2",
+                &[("ghcr.io", "quay.io"), ("org/web", "x/y"), ("v1", "v2")],
+            ),
             ("image: web:v1\r\nother: 1\r\n", "web:v2", &[("v1", "v2")]),
             ("image: >-\n  web:v1\nother: 1\n", "web:v2", &[(">-\n  web:v1\n", "\"web:v2\"\n")]),
         ],
@@ -87,7 +116,11 @@ fn values_in_odd_layouts_keep_all_but_the_image() {
             ("image: web:v1", "web:v2", &[("v1", "v2")]),
             ("image:\n  repository: web\n  tag: 1.0 # a number\n", "web:1.1", &[("1.0", "\"1.1\"")]),
             ("image:\n  repository: web\n  tag: # empty\n  pullPolicy: Always\n", "web:v2", &[("tag: #", "tag: v2 #")]),
-            ("image:\n  repository: web\n  # no tag here\n", "web:v2", &[("repository: web\n", "repository: web\n  tag: v2\n")]),
+            (
+                "image:\n  repository: web\n  # no tag here\n",
+                "web:v2",
+                &[("repository: web\n", "repository: web\n  tag: v2\n")],
+            ),
         ],
     );
 }
@@ -97,7 +130,11 @@ fn what_would_change_something_else_is_refused() {
     for (file, text, request) in [
         // The alias means the same value in two places.
         ("values.yaml", "one: &shared\n  image: {repository: web, tag: v1}\ntwo: *shared\n", "two.image:v2"),
-        ("kustomization.yaml", "x: &tag v1\nimages:\n- name: web\n  newTag: *tag\n- name: db\n  newTag: &other v1\n- name: c\n  newTag: *other\n", "db:v2"),
+        (
+            "kustomization.yaml",
+            "x: &tag v1\nimages:\n- name: web\n  newTag: *tag\n- name: db\n  newTag: &other v1\n- name: c\n  newTag: *other\n",
+            "db:v2",
+        ),
         ("kustomization.yaml", "images: text\n", "web:v2"),
         ("kustomization.yaml", "images:\n- web\n", "web:v2"),
         ("kustomization.yaml", "images:\n- name: [web\n", "web:v2"),
@@ -126,8 +163,24 @@ impl Numbers {
 #[test]
 fn random_kustomizations_change_in_the_image_alone() {
     const LINES: [&str; 18] = [
-        "resources: [a.yaml]", "namePrefix: p-", "# images: not these", "images:", "- name: web", "  - name: web", "  newTag: v1", "    newTag: 'v1'", "- name: db", "  digest: sha256:aa", "  newName: \"x\"",
-        "patches:", "- patch: |-", "    images:", "    - name: web", "", "commonLabels: {a: b} # c", "- {name: web, newTag: v1}",
+        "resources: [a.yaml]",
+        "namePrefix: p-",
+        "# images: not these",
+        "images:",
+        "- name: web",
+        "  - name: web",
+        "  newTag: v1",
+        "    newTag: 'v1'",
+        "- name: db",
+        "  digest: sha256:aa",
+        "  newName: \"x\"",
+        "patches:",
+        "- patch: |-",
+        "    images:",
+        "    - name: web",
+        "",
+        "commonLabels: {a: b} # c",
+        "- {name: web, newTag: v1}",
     ];
     let (mut set, mut refused) = (0, 0);
     for seed in 0..20_000 {
@@ -139,7 +192,8 @@ fn random_kustomizations_change_in_the_image_alone() {
             text.push_str(end);
         }
         let Ok(before) = read(text.as_bytes(), Resolver::Kubernetes) else { continue };
-        let change = ImageChange::parse(["web:v2", "new=other:1", "db@sha256:bb"][numbers.below(3)]).expect("it is well-formed");
+        let change =
+            ImageChange::parse(["web:v2", "new=other:1", "db@sha256:bb"][numbers.below(3)]).expect("it is well-formed");
         let Ok(edited) = set_images("kustomization.yaml", &text, &[change]) else {
             refused += 1;
             continue;
@@ -157,7 +211,12 @@ fn random_kustomizations_change_in_the_image_alone() {
             assert!(edited.text.contains(comment), "seed {seed}: a comment is lost\n{text}\n=>\n{}", edited.text);
         }
         if end == "\r\n" && text.contains(end) {
-            assert_eq!(edited.text.matches('\n').count(), edited.text.matches("\r\n").count(), "seed {seed}: {text:?} => {:?}", edited.text);
+            assert_eq!(
+                edited.text.matches('\n').count(),
+                edited.text.matches("\r\n").count(),
+                "seed {seed}: {text:?} => {:?}",
+                edited.text
+            );
         }
     }
     assert!(set > 1_000, "{set} set, {refused} refused");

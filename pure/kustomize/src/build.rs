@@ -69,8 +69,15 @@ fn build_at(
     outside: &Outside<'_>,
     session: &Session,
 ) -> Result<Built> {
-    let mut build =
-        Build { arena: Arena::default(), schemas: Schemas::default(), options, outside, session, warnings: Vec::new(), directories: 0 };
+    let mut build = Build {
+        arena: Arena::default(),
+        schemas: Schemas::default(),
+        options,
+        outside,
+        session,
+        warnings: Vec::new(),
+        directories: 0,
+    };
     let loader = Loader::at(tree, directory, options.load_restrictor == LoadRestrictor::RootOnly)?;
     build.run_at(loader)
 }
@@ -103,8 +110,10 @@ impl Build<'_> {
             self.remove_build_annotations(resource, wants("originAnnotations"), wants("transformerAnnotations"))
                 .map_err(|error| resource.locate(error))?;
         }
-        let is_cluster_scoped =
-            resources.iter().map(|resource| resource.root.is_some_and(|root| self.gvk(root).is_cluster_scoped)).collect();
+        let is_cluster_scoped = resources
+            .iter()
+            .map(|resource| resource.root.is_some_and(|root| self.gvk(root).is_cluster_scoped))
+            .collect();
         let objects = resources.iter().map(|resource| self.object(resource)).collect::<Result<Vec<_>>>()?;
         Ok(Built { objects, is_cluster_scoped, warnings: std::mem::take(&mut self.warnings) })
     }

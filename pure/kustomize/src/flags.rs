@@ -47,7 +47,9 @@ impl BuildFlags {
                 "--helm-api-versions" => options.helm_api_versions.push(value()?),
                 "--enable-alpha-plugins" | "--enable_alpha_plugins" | "--enable-exec" => {
                     if switch()? {
-                        flags.warnings.push(format!("{name} has no effect: programs are not run, and built-in plugins need no flag"));
+                        flags.warnings.push(format!(
+                            "{name} has no effect: programs are not run, and built-in plugins need no flag"
+                        ));
                     }
                 }
                 _ if SWITCHES_WITHOUT_EFFECT.contains(&name) => drop(switch()?),
@@ -63,9 +65,9 @@ fn load_restrictor(value: &str) -> Result<LoadRestrictor, String> {
     match value {
         "LoadRestrictionsRootOnly" => Ok(LoadRestrictor::RootOnly),
         "LoadRestrictionsNone" => Ok(LoadRestrictor::None),
-        other => Err(format!(
-            "--load-restrictor takes LoadRestrictionsRootOnly or LoadRestrictionsNone, not {other:?}"
-        )),
+        other => {
+            Err(format!("--load-restrictor takes LoadRestrictionsRootOnly or LoadRestrictionsNone, not {other:?}"))
+        }
     }
 }
 
@@ -94,7 +96,9 @@ mod tests {
 
     #[test]
     fn what_is_no_flag_is_refused() {
-        for text in ["--bogus", "--reorder=up", "--load-restrictor", "--load-restrictor nothing", "--enable-helm=maybe", "dir"] {
+        for text in
+            ["--bogus", "--reorder=up", "--load-restrictor", "--load-restrictor nothing", "--enable-helm=maybe", "dir"]
+        {
             assert!(BuildFlags::parse(text.split_whitespace()).is_err(), "{text}");
         }
     }

@@ -124,14 +124,17 @@ impl Built {
     /// The files that `kustomize build --output DIR` writes: names and texts, sorted by name. Of two with one name, the
     /// later one in output order counts.
     pub fn files(&self) -> BTreeMap<String, String> {
-        let text_of = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or("").to_owned();
+        let text_of =
+            |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or("").to_owned();
         let namespace_of = |object: &Value| match text_of(object, "/metadata/namespace") {
             empty if empty.is_empty() => "default".to_owned(),
             namespace => namespace,
         };
         let with_scope = || self.objects.iter().zip(&self.is_cluster_scoped);
-        let namespaces: BTreeSet<String> =
-            with_scope().filter(|(_, is_cluster_scoped)| !**is_cluster_scoped).map(|(object, _)| namespace_of(object)).collect();
+        let namespaces: BTreeSet<String> = with_scope()
+            .filter(|(_, is_cluster_scoped)| !**is_cluster_scoped)
+            .map(|(object, _)| namespace_of(object))
+            .collect();
         let mut files = BTreeMap::new();
         for (object, is_cluster_scoped) in with_scope() {
             let api_version = text_of(object, "/apiVersion").replacen('/', "_", 1);

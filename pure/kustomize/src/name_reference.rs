@@ -112,7 +112,8 @@ impl Build<'_> {
                 continue;
             }
             let resource = &resources[candidates[referrer_at].at];
-            let reachable = self.reachable(&candidates, &by_name, referrer_at).map_err(|error| resource.locate(error))?;
+            let reachable =
+                self.reachable(&candidates, &by_name, referrer_at).map_err(|error| resource.locate(error))?;
             for (target, spec) in specs {
                 self.fix_one(&candidates, &reachable, referrer_at, target, spec, resources)?;
                 if spec.path.starts_with("metadata") || spec.path == "kind" || spec.path == "apiVersion" {

@@ -122,14 +122,7 @@ impl<'l> Target<'l> {
         build.warnings.extend(kustomization.warnings.iter().cloned());
         let build_metadata = kustomization.build_metadata.clone();
         let origin = (!build_metadata.is_empty()).then(Origin::default);
-        Ok(Self {
-            loader,
-            kustomization,
-            file_name,
-            build_metadata,
-            origin,
-            helm_namespace: String::new(),
-        })
+        Ok(Self { loader, kustomization, file_name, build_metadata, origin, helm_namespace: String::new() })
     }
 
     /// The path of the kustomization file.
@@ -161,7 +154,9 @@ impl<'l> Target<'l> {
         onto = self.collect_components(build, onto)?;
         self.transform(build, &mut onto).map_err(|error| self.locate(build, error))?;
         self.validate(build, &mut onto).map_err(|error| self.locate(build, error))?;
-        build.merge_variables(&mut onto, &kustomization.vars, &self.file()).map_err(|error| self.locate(build, error))?;
+        build
+            .merge_variables(&mut onto, &kustomization.vars, &self.file())
+            .map_err(|error| self.locate(build, error))?;
         Ok(onto)
     }
 

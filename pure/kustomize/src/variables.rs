@@ -33,12 +33,7 @@ enum Value {
 
 impl Build<'_> {
     /// Adds the variables of a kustomization and marks the resources that they read from.
-    pub(crate) fn merge_variables(
-        &mut self,
-        onto: &mut Accumulator,
-        variables: &[Variable],
-        file: &str,
-    ) -> Result<()> {
+    pub(crate) fn merge_variables(&mut self, onto: &mut Accumulator, variables: &[Variable], file: &str) -> Result<()> {
         for (at, variable) in variables.iter().enumerate() {
             let target = ResId {
                 gvk: Gvk {
@@ -131,12 +126,16 @@ impl Build<'_> {
             .hint("check objref; its name is the one before prefixes and suffixes"));
         };
         let absent = |reason: String| {
-            let (name, path, id) = (&variable.name, &variable.field_path, source.root.map(|root| self.current_id(root)));
+            let (name, path, id) =
+                (&variable.name, &variable.field_path, source.root.map(|root| self.current_id(root)));
             let object = id.map(|id| format!(" of {id} from {}", place_of(&source.source))).unwrap_or_default();
-            BuildError::new(ErrorClass::BadVar, format!("the variable {name:?} reads the field {path}{object}, which {reason}"))
-                .file(&variable.file)
-                .field(format!("{}.fieldref.fieldPath", variable.field))
-                .hint("check fieldref.fieldPath")
+            BuildError::new(
+                ErrorClass::BadVar,
+                format!("the variable {name:?} reads the field {path}{object}, which {reason}"),
+            )
+            .file(&variable.file)
+            .field(format!("{}.fieldref.fieldPath", variable.field))
+            .hint("check fieldref.fieldPath")
         };
         let Some(root) = source.root else { return Err(absent("is gone".to_owned())) };
         let path = split_indexes(split_dotted_path(&variable.field_path));

@@ -102,16 +102,34 @@ fn inputs_whose_order_does_not_matter_may_stand_in_any() {
     let parts: [(&str, &[&str]); 6] = [
         // The output is sorted, whatever was read first.
         (head, &["- a.yaml", "- b.yaml", "- c.yaml"]),
-        ("resources: [a.yaml, b.yaml, c.yaml]\n", &["namePrefix: p-", "namespace: n", "commonLabels: {x: z}", "nameSuffix: -s"]),
+        (
+            "resources: [a.yaml, b.yaml, c.yaml]\n",
+            &["namePrefix: p-", "namespace: n", "commonLabels: {x: z}", "nameSuffix: -s"],
+        ),
         ("resources: [a.yaml, b.yaml, c.yaml]\ncommonAnnotations:\n", &["  a: one", "  b: two", "  c: three"]),
-        ("resources: [a.yaml, b.yaml, c.yaml]\nimages:\n", &["- {name: nginx, newTag: '1'}", "- {name: redis, newTag: '2'}", "- {name: other, newTag: '3'}"]),
-        ("resources: [a.yaml, b.yaml, c.yaml]\nconfigMapGenerator:\n", &["- {name: x, literals: [a=1, b=2]}", "- {name: y, literals: [a=1]}", "- {name: z, literals: [b=2, a=1]}"]),
+        (
+            "resources: [a.yaml, b.yaml, c.yaml]\nimages:\n",
+            &["- {name: nginx, newTag: '1'}", "- {name: redis, newTag: '2'}", "- {name: other, newTag: '3'}"],
+        ),
+        (
+            "resources: [a.yaml, b.yaml, c.yaml]\nconfigMapGenerator:\n",
+            &["- {name: x, literals: [a=1, b=2]}", "- {name: y, literals: [a=1]}", "- {name: z, literals: [b=2, a=1]}"],
+        ),
         ("resources: [a.yaml, b.yaml, c.yaml]\nreplicas:\n", &["- {name: web, count: 3}", "- {name: db, count: 4}"]),
     ];
     let objects = [
-        ("top/a.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: a, image: nginx}, {name: b, image: redis}]}}}\n"),
-        ("top/b.yaml", "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {template: {spec: {containers: [{name: a, image: other, envFrom: [{configMapRef: {name: x}}]}]}}}\n"),
-        ("top/c.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n"),
+        (
+            "top/a.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: a, image: nginx}, {name: b, image: redis}]}}}\n",
+        ),
+        (
+            "top/b.yaml",
+            "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {template: {spec: {containers: [{name: a, image: other, envFrom: [{configMapRef: {name: x}}]}]}}}\n",
+        ),
+        (
+            "top/c.yaml",
+            "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n",
+        ),
     ];
     for (head, lines) in parts {
         let mut first: Option<String> = None;

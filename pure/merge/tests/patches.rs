@@ -33,7 +33,13 @@ fn deployment() -> impl Strategy<Value = Value> {
     let port = (1_i64..5, prop_oneof![Just("TCP"), Just("UDP")], "[a-c]?")
         .prop_map(|(number, protocol, name)| json!({"containerPort": number, "protocol": protocol, "name": name}));
     let ports = prop::collection::btree_map(1_i64..5, port, 0..3).prop_map(|ports| {
-        let ports: Vec<Value> = ports.into_iter().map(|(number, mut port)| { port["containerPort"] = number.into(); port }).collect();
+        let ports: Vec<Value> = ports
+            .into_iter()
+            .map(|(number, mut port)| {
+                port["containerPort"] = number.into();
+                port
+            })
+            .collect();
         Value::from(ports)
     });
     let container = ("[a-c]{1}", ports, prop::collection::vec("[a-c]", 0..3), prop::option::of("[a-b]"));

@@ -17,7 +17,8 @@ pub(crate) struct Target {
 }
 
 /// Every target.
-pub(crate) const ALL: &[Target] = &[yaml::TARGET, gotemplate::TARGET, strvals::TARGET, chart_archive::TARGET, kustomize_tree::TARGET];
+pub(crate) const ALL: &[Target] =
+    &[yaml::TARGET, gotemplate::TARGET, strvals::TARGET, chart_archive::TARGET, kustomize_tree::TARGET];
 
 /// Names an error without what varies from input to input: numbers and quoted parts.
 pub(crate) fn kind_of_error(message: &str) -> String {

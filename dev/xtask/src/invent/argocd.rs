@@ -25,9 +25,20 @@ pub(crate) fn block(random: &mut Random) -> Value {
     }
     if random.percent(45) {
         let images = [
-            "nginx:9", "nginx=other/nginx:8", "nginx=other", "docker.io/library/nginx=mirror:5000/nginx@sha256:0000000000000000000000000000000000000000000000000000000000000000",
-            "busybox@sha256:1111111111111111111111111111111111111111111111111111111111111111", "registry.example.com:5000/team/app:v2", "team/app=*:v3", "ghcr.io/org/app=*@sha256:2222222222222222222222222222222222222222222222222222222222222222", "absent:1",
-            "team/app=x/y:1@sha256:2222222222222222222222222222222222222222222222222222222222222222", "nginx", "=x", "a=b=c", "nginx:${ARGOCD_APP_REVISION}",
+            "nginx:9",
+            "nginx=other/nginx:8",
+            "nginx=other",
+            "docker.io/library/nginx=mirror:5000/nginx@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+            "busybox@sha256:1111111111111111111111111111111111111111111111111111111111111111",
+            "registry.example.com:5000/team/app:v2",
+            "team/app=*:v3",
+            "ghcr.io/org/app=*@sha256:2222222222222222222222222222222222222222222222222222222222222222",
+            "absent:1",
+            "team/app=x/y:1@sha256:2222222222222222222222222222222222222222222222222222222222222222",
+            "nginx",
+            "=x",
+            "a=b=c",
+            "nginx:${ARGOCD_APP_REVISION}",
         ];
         let chosen: Vec<&str> = (0..1 + random.below(3)).map(|_| random.pick(&images)).collect();
         set("images", json!(chosen));
@@ -42,7 +53,14 @@ pub(crate) fn block(random: &mut Random) -> Value {
         set("replicas", json!(replicas));
     }
     if random.percent(35) {
-        let labels = [json!({"argo": "yes"}), json!({"app": "argo"}), json!({"team": "x", "b": "${ARGOCD_APP_NAME}"}), json!({"rev": "$ARGOCD_APP_REVISION", "n": "1"}), json!({"colon": "a:b"}), json!({"e": ""})];
+        let labels = [
+            json!({"argo": "yes"}),
+            json!({"app": "argo"}),
+            json!({"team": "x", "b": "${ARGOCD_APP_NAME}"}),
+            json!({"rev": "$ARGOCD_APP_REVISION", "n": "1"}),
+            json!({"colon": "a:b"}),
+            json!({"e": ""}),
+        ];
         set("commonLabels", labels[random.below(labels.len())].clone());
         for flag in ["labelWithoutSelector", "labelIncludeTemplates", "forceCommonLabels"] {
             if random.percent(40) {
@@ -51,7 +69,13 @@ pub(crate) fn block(random: &mut Random) -> Value {
         }
     }
     if random.percent(30) {
-        let annotations = [json!({"owner": "argo"}), json!({"x": "y:z", "n": "5"}), json!({"r": "${ARGOCD_APP_REVISION}"}), json!({"url": "https://a.example/b"}), json!({"note": "two words", "owner": "b"})];
+        let annotations = [
+            json!({"owner": "argo"}),
+            json!({"x": "y:z", "n": "5"}),
+            json!({"r": "${ARGOCD_APP_REVISION}"}),
+            json!({"url": "https://a.example/b"}),
+            json!({"note": "two words", "owner": "b"}),
+        ];
         set("commonAnnotations", annotations[random.below(annotations.len())].clone());
         for flag in ["commonAnnotationsEnvsubst", "forceCommonAnnotations"] {
             if random.percent(40) {
@@ -66,7 +90,8 @@ pub(crate) fn block(random: &mut Random) -> Value {
             json!({"patch": "- op: replace\n  path: /metadata/name\n  value: new\n", "target": {"kind": "ConfigMap"}, "options": {"allowNameChange": true}}),
             json!({"patch": "kind: X\nmetadata: {name: x}\nspec: {a: b}\n", "target": {"kind": "Deployment", "labelSelector": "app=web"}, "options": {"allowKindChange": true}}),
         ];
-        let chosen: Vec<Value> = (0..1 + random.below(2)).map(|_| patches[random.below(patches.len())].clone()).collect();
+        let chosen: Vec<Value> =
+            (0..1 + random.below(2)).map(|_| patches[random.below(patches.len())].clone()).collect();
         set("patches", json!(chosen));
     }
     if random.percent(20) {
@@ -152,8 +177,7 @@ pub(crate) fn run(program: &Path, folder: &Path, block: &Value) -> anyhow::Resul
         kustomization["patches"] = json!(patches);
         std::fs::write(&file, landfall_yaml::write(&kustomization))?;
     }
-    let mut components: Vec<String> =
-        list("components").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let mut components: Vec<String> = list("components").iter().filter_map(Value::as_str).map(str::to_owned).collect();
     if is_set("ignoreMissingComponents") {
         components.retain(|component| folder.join(component).exists());
     }

@@ -1,7 +1,7 @@
 //! Fields for invented kustomizations: each writer appends one field with a random value that mostly makes sense.
 
-use super::random::Random;
 use super::objects::{DATA_NAMES, IMAGES, NAMES};
+use super::random::Random;
 use super::texts;
 
 /// A field being written: its text and the files that it needs beside the kustomization.
@@ -28,14 +28,33 @@ type Writer = fn(&mut Random, &mut Written);
 
 /// The writers, each with its chance in a hundred.
 const WRITERS: &[(usize, Writer)] = &[
-    (30, |random, out| out.text.push_str(random.pick(&["namePrefix: pre-\n", "namePrefix: 'a.b-'\n", "namePrefix: dev-\n"]))),
+    (30, |random, out| {
+        out.text.push_str(random.pick(&["namePrefix: pre-\n", "namePrefix: 'a.b-'\n", "namePrefix: dev-\n"]))
+    }),
     (15, |random, out| out.text.push_str(random.pick(&["nameSuffix: -v1\n", "nameSuffix: -blue\n"]))),
-    (30, |random, out| out.text.push_str(random.pick(&["namespace: prod\n", "namespace: dev\n", "namespace: default\n", "namespace: team-a\n"]))),
+    (30, |random, out| {
+        out.text.push_str(random.pick(&[
+            "namespace: prod\n",
+            "namespace: dev\n",
+            "namespace: default\n",
+            "namespace: team-a\n",
+        ]))
+    }),
     (20, labels),
-    (15, |random, out| out.text.push_str(random.pick(&["commonLabels:\n  app: common\n", "commonLabels: {team: a, env: \"1\"}\n"]))),
-    (15, |random, out| out.text.push_str(random.pick(&["commonAnnotations:\n  owner: team a\n  n: \"5\"\n", "commonAnnotations: {note: 'yes'}\n", "commonAnnotations:\n  long: |\n    many\n    lines\n"]))),
+    (15, |random, out| {
+        out.text.push_str(random.pick(&["commonLabels:\n  app: common\n", "commonLabels: {team: a, env: \"1\"}\n"]))
+    }),
+    (15, |random, out| {
+        out.text.push_str(random.pick(&[
+            "commonAnnotations:\n  owner: team a\n  n: \"5\"\n",
+            "commonAnnotations: {note: 'yes'}\n",
+            "commonAnnotations:\n  long: |\n    many\n    lines\n",
+        ]))
+    }),
     (30, images),
-    (12, |random, out| out.text.push_str(&format!("replicas:\n- name: {}\n  count: {}\n", random.pick(NAMES), random.below(5)))),
+    (12, |random, out| {
+        out.text.push_str(&format!("replicas:\n- name: {}\n  count: {}\n", random.pick(NAMES), random.below(5)))
+    }),
     (45, patches),
     (8, patches_strategic_merge),
     (8, patches_json),
@@ -43,19 +62,27 @@ const WRITERS: &[(usize, Writer)] = &[
     (10, vars),
     (25, |random, out| generator(random, out, "configMapGenerator")),
     (15, |random, out| generator(random, out, "secretGenerator")),
-    (10, |random, out| out.text.push_str(random.pick(&[
-        "generatorOptions:\n  disableNameSuffixHash: true\n",
-        "generatorOptions:\n  labels: {gen: 'yes'}\n  annotations: {a: b}\n",
-        "generatorOptions:\n  immutable: true\n  labels:\n    app: gen\n",
-    ]))),
-    (8, |random, out| out.text.push_str(random.pick(&[
+    (10, |random, out| {
+        out.text.push_str(random.pick(&[
+            "generatorOptions:\n  disableNameSuffixHash: true\n",
+            "generatorOptions:\n  labels: {gen: 'yes'}\n  annotations: {a: b}\n",
+            "generatorOptions:\n  immutable: true\n  labels:\n    app: gen\n",
+        ]))
+    }),
+    (8, |random, out| {
+        out.text.push_str(random.pick(&[
         "sortOptions:\n  order: fifo\n", "sortOptions: {order: legacy}\n",
         "sortOptions:\n  order: legacy\n  legacySortOptions:\n    orderFirst: [Service, Deployment]\n    orderLast:\n    - ConfigMap\n",
-    ]))),
-    (10, |random, out| out.text.push_str(random.pick(&[
-        "buildMetadata: [originAnnotations]\n", "buildMetadata: [originAnnotations, transformerAnnotations]\n",
-        "buildMetadata: [managedByLabel]\n", "buildMetadata: [transformerAnnotations]\n",
-    ]))),
+    ]))
+    }),
+    (10, |random, out| {
+        out.text.push_str(random.pick(&[
+            "buildMetadata: [originAnnotations]\n",
+            "buildMetadata: [originAnnotations, transformerAnnotations]\n",
+            "buildMetadata: [managedByLabel]\n",
+            "buildMetadata: [transformerAnnotations]\n",
+        ]))
+    }),
     (12, configurations),
     (6, crds),
     (5, openapi),
@@ -78,7 +105,11 @@ pub(crate) fn write(random: &mut Random, take: &mut dyn FnMut(&mut Random, Writt
 fn labels(random: &mut Random, out: &mut Written) {
     out.text.push_str("labels:\n");
     for at in 0..1 + random.below(2) {
-        out.text.push_str(&format!("- pairs:\n    {}: {}\n", random.pick(&["team", "app", "env.example.com/x"]), random.pick(&["a", "\"1\"", "'yes'", "web"])));
+        out.text.push_str(&format!(
+            "- pairs:\n    {}: {}\n",
+            random.pick(&["team", "app", "env.example.com/x"]),
+            random.pick(&["a", "\"1\"", "'yes'", "web"])
+        ));
         match random.below(6) {
             0 | 1 => out.text.push_str("  includeSelectors: true\n"),
             2 => out.text.push_str("  includeTemplates: true\n"),
@@ -102,10 +133,15 @@ fn images(random: &mut Random, out: &mut Written) {
         let name = name[cut..].find(':').map_or(name, |at| &name[..cut + at]);
         out.text.push_str(&format!("- name: {name}\n"));
         out.text.push_str(random.pick(&[
-            "  newTag: v9\n", "  newTag: \"1.10\"\n", "  newName: other/image\n", "  newName: r.example:80/x\n  newTag: '3'\n",
+            "  newTag: v9\n",
+            "  newTag: \"1.10\"\n",
+            "  newName: other/image\n",
+            "  newName: r.example:80/x\n  newTag: '3'\n",
             "  digest: sha256:0000000000000000000000000000000000000000000000000000000000000000\n",
             "  newTag: v9\n  digest: sha256:0000000000000000000000000000000000000000000000000000000000000000\n",
-            "  tagSuffix: -alpine\n", "  newName: only\n  tagSuffix: -x\n", "",
+            "  tagSuffix: -alpine\n",
+            "  newName: only\n  tagSuffix: -x\n",
+            "",
         ]));
     }
 }
@@ -145,14 +181,26 @@ fn patch_entry(random: &mut Random, out: &mut Written) {
     }
     if has_target {
         out.text.push_str(random.pick(&[
-            "  target:\n    kind: Deployment\n", "  target: {kind: Service}\n", "  target:\n    name: web\n", "  target:\n    kind: Deployment|StatefulSet\n    name: w.*\n",
-            "  target:\n    labelSelector: app=web\n", "  target:\n    kind: ConfigMap\n    name: settings\n", "  target: {group: apps, version: v1}\n",
-            "  target:\n    annotationSelector: note\n", "  target:\n    kind: Deployment\n    labelSelector: app in (web, api), tier!=1\n", "  target:\n    kind: Widget\n    namespace: prod|default\n",
-            "  target: {kind: '.*'}\n", "  target:\n    kind: Deployment\n    name: web|api\n    namespace: ''\n",
+            "  target:\n    kind: Deployment\n",
+            "  target: {kind: Service}\n",
+            "  target:\n    name: web\n",
+            "  target:\n    kind: Deployment|StatefulSet\n    name: w.*\n",
+            "  target:\n    labelSelector: app=web\n",
+            "  target:\n    kind: ConfigMap\n    name: settings\n",
+            "  target: {group: apps, version: v1}\n",
+            "  target:\n    annotationSelector: note\n",
+            "  target:\n    kind: Deployment\n    labelSelector: app in (web, api), tier!=1\n",
+            "  target:\n    kind: Widget\n    namespace: prod|default\n",
+            "  target: {kind: '.*'}\n",
+            "  target:\n    kind: Deployment\n    name: web|api\n    namespace: ''\n",
         ]));
     }
     if random.percent(10) {
-        out.text.push_str(random.pick(&["  options:\n    allowNameChange: true\n", "  options: {allowKindChange: true}\n", "  options:\n    allowNameChange: true\n    allowKindChange: true\n"]));
+        out.text.push_str(random.pick(&[
+            "  options:\n    allowNameChange: true\n",
+            "  options: {allowKindChange: true}\n",
+            "  options:\n    allowNameChange: true\n    allowKindChange: true\n",
+        ]));
     }
 }
 
@@ -177,7 +225,10 @@ fn patches_strategic_merge(random: &mut Random, out: &mut Written) {
 fn patches_json(random: &mut Random, out: &mut Written) {
     let patch = texts::json_patch(random);
     let file = out.file("json6902", patch);
-    out.text.push_str(&format!("patchesJson6902:\n- target: {{group: apps, version: v1, kind: Deployment, name: {}}}\n  path: {file}\n", random.pick(NAMES)));
+    out.text.push_str(&format!(
+        "patchesJson6902:\n- target: {{group: apps, version: v1, kind: Deployment, name: {}}}\n  path: {file}\n",
+        random.pick(NAMES)
+    ));
 }
 
 fn replacements(random: &mut Random, out: &mut Written) {
@@ -220,7 +271,12 @@ fn generator(random: &mut Random, out: &mut Written, field: &str) {
             out.text.push_str(random.pick(&["  namespace: prod\n", "  namespace: default\n"]));
         }
         if random.percent(40) {
-            out.text.push_str(random.pick(&["  behavior: merge\n", "  behavior: merge\n", "  behavior: replace\n", "  behavior: create\n"]));
+            out.text.push_str(random.pick(&[
+                "  behavior: merge\n",
+                "  behavior: merge\n",
+                "  behavior: replace\n",
+                "  behavior: create\n",
+            ]));
         }
         if field == "secretGenerator" && random.percent(30) {
             out.text.push_str(random.pick(&["  type: Opaque\n", "  type: kubernetes.io/tls\n"]));
@@ -228,13 +284,22 @@ fn generator(random: &mut Random, out: &mut Written, field: &str) {
         let sources = 1 + random.below(7);
         if sources & 1 != 0 {
             out.text.push_str(random.pick(&[
-                "  literals:\n  - a=1\n  - k=two words\n", "  literals: [host=web, \"q='quoted'\", 'd=\"double\"', e=]\n", "  literals:\n  - a=x=y=z\n  - \"m=line one\\nline two\"\n  - b=true\n",
+                "  literals:\n  - a=1\n  - k=two words\n",
+                "  literals: [host=web, \"q='quoted'\", 'd=\"double\"', e=]\n",
+                "  literals:\n  - a=x=y=z\n  - \"m=line one\\nline two\"\n  - b=true\n",
                 "  literals:\n  - u=é😀\n  - t=\"  spaces  \"\n  - z=0123\n",
             ]));
         }
         if sources & 2 != 0 {
             let at = out.number * 100 + out.files.len();
-            let (name, text) = [("data.txt", "one\ntwo\n"), ("app.properties", "k=v\n# c\nx = y\n"), ("conf.json", "{\n  \"a\": [1, 2]\n}"), ("empty.txt", ""), ("crlf.txt", "a\r\nb\r\n"), ("trail.txt", "line \nend")][random.below(6)];
+            let (name, text) = [
+                ("data.txt", "one\ntwo\n"),
+                ("app.properties", "k=v\n# c\nx = y\n"),
+                ("conf.json", "{\n  \"a\": [1, 2]\n}"),
+                ("empty.txt", ""),
+                ("crlf.txt", "a\r\nb\r\n"),
+                ("trail.txt", "line \nend"),
+            ][random.below(6)];
             let name = format!("{at}-{name}");
             out.files.push((name.clone(), text.to_owned()));
             out.text.push_str(&match random.below(3) {
@@ -245,11 +310,29 @@ fn generator(random: &mut Random, out: &mut Written, field: &str) {
         }
         if sources & 4 != 0 {
             let name = format!("{}-vars.env", out.number * 100 + out.files.len());
-            out.files.push((name.clone(), random.pick(&["E1=one\nE2=\"two\"\n", "# comment\n\n  E1=lead\nE2=a=b\nE3\n", "\u{feff}E1=bom\r\nE2=crlf\r\n", "E.1-x=dots\n"]).to_owned()));
-            out.text.push_str(&if random.percent(80) { format!("  envs: [{name}]\n") } else { format!("  env: {name}\n") });
+            out.files.push((
+                name.clone(),
+                random
+                    .pick(&[
+                        "E1=one\nE2=\"two\"\n",
+                        "# comment\n\n  E1=lead\nE2=a=b\nE3\n",
+                        "\u{feff}E1=bom\r\nE2=crlf\r\n",
+                        "E.1-x=dots\n",
+                    ])
+                    .to_owned(),
+            ));
+            out.text.push_str(&if random.percent(80) {
+                format!("  envs: [{name}]\n")
+            } else {
+                format!("  env: {name}\n")
+            });
         }
         if random.percent(25) {
-            out.text.push_str(random.pick(&["  options:\n    disableNameSuffixHash: true\n", "  options:\n    labels: {own: a}\n    annotations: {x: 'y'}\n", "  options: {immutable: true}\n"]));
+            out.text.push_str(random.pick(&[
+                "  options:\n    disableNameSuffixHash: true\n",
+                "  options:\n    labels: {own: a}\n    annotations: {x: 'y'}\n",
+                "  options: {immutable: true}\n",
+            ]));
         }
     }
 }

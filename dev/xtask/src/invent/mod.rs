@@ -209,7 +209,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let failed = if arguments.argocd {
             block = argocd::block(&mut Random::of(seed ^ (1 << 40)));
             let here = with_block(&tree, &block);
-            let (is_built, failed) = compare(argocd::run(&arguments.program, &folder.join("tree").join(TOP), &block)?, here);
+            let (is_built, failed) =
+                compare(argocd::run(&arguments.program, &folder.join("tree").join(TOP), &block)?, here);
             built += usize::from(is_built);
             failed
         } else {
@@ -239,10 +240,14 @@ fn placeless(tree: &Invented) -> Option<String> {
     let files = tree.files.iter().map(|(path, text)| (path.clone(), text.as_bytes().to_vec()));
     let memory = landfall_tree::MemoryTree::of(files);
     let (options, outside) = (landfall_kustomize::Options::default(), landfall_kustomize::Outside::default());
-    let error = landfall_kustomize::build(&memory, TOP, &options, &outside, &landfall_kustomize::Session::new()).err()?;
+    let error =
+        landfall_kustomize::build(&memory, TOP, &options, &outside, &landfall_kustomize::Session::new()).err()?;
     let has_place = error.file.is_some() && error.line.is_some() && error.field.is_some();
     (!has_place && tree.links.is_empty()).then(|| {
-        format!("the error names no place: file {:?}, line {:?}, field {:?}\n[{}] {error}", error.file, error.line, error.field, error.class)
+        format!(
+            "the error names no place: file {:?}, line {:?}, field {:?}\n[{}] {error}",
+            error.file, error.line, error.field, error.class
+        )
     })
 }
 
@@ -250,7 +255,8 @@ fn placeless(tree: &Invented) -> Option<String> {
 fn with_block(tree: &Invented, block: &serde_json::Value) -> Result<String, String> {
     let files = tree.files.iter().map(|(path, text)| (path.clone(), text.as_bytes().to_vec()));
     let memory = landfall_tree::MemoryTree::of(files);
-    let environment = argocd::ENVIRONMENT.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let environment =
+        argocd::ENVIRONMENT.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let built = landfall_kustomize::argocd::Settings::decode(block).and_then(|settings| {
         let overlaid = settings.apply(&memory, TOP, &environment)?;
         let options = settings.options(landfall_kustomize::Options::default());

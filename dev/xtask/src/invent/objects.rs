@@ -24,10 +24,73 @@ pub(crate) const IMAGES: &[&str] = &[
 ];
 
 const SCALARS: &[&str] = &[
-    "plain", "\"quoted\"", "'single'", "\"5\"", "5", "5.0", "0.5", "1e3", "0777", "0o17", "0x1F", "1_000", "yes", "\"no\"",
-    "on", "true", "\"true\"", "null", "~", "\"\"", "''", "2020-01-02", "2001-12-14T21:59:43.10-05:00", "12:30:45",
-    "\"a: b\"", "'# not a comment'", "é ü ß", "\"\\U0001F600\"", "😀", "a very long line of text that goes on and on and on beyond eighty columns so that a writer may want to fold it somewhere",
-    "'- dash'", "\"tab\\there\"", "\"line\\nbreak\"", "\"trail \"", "' lead'", "http://x.example/y?z=1", "100000000", "12345678901234567890", "1.0000005e+06", "-1", "+1", ".5", "1.", "0b11", "!!str 5", "!!int \"7\"", "\"*star\"", "\"&amp\"", "'@at'", "'`tick`'", "\"%percent\"", "'{}'", "\"[]\"", "'null'", "a#b", "\"a #b\"", "x:y", "<<", "=", "$(NAME)", "\"$(UNKNOWN)-x\"", "\"\\u2028\"", "\"\\x07\"", "e", "n", "Y", "'<a>&b'",
+    "plain",
+    "\"quoted\"",
+    "'single'",
+    "\"5\"",
+    "5",
+    "5.0",
+    "0.5",
+    "1e3",
+    "0777",
+    "0o17",
+    "0x1F",
+    "1_000",
+    "yes",
+    "\"no\"",
+    "on",
+    "true",
+    "\"true\"",
+    "null",
+    "~",
+    "\"\"",
+    "''",
+    "2020-01-02",
+    "2001-12-14T21:59:43.10-05:00",
+    "12:30:45",
+    "\"a: b\"",
+    "'# not a comment'",
+    "é ü ß",
+    "\"\\U0001F600\"",
+    "😀",
+    "a very long line of text that goes on and on and on beyond eighty columns so that a writer may want to fold it somewhere",
+    "'- dash'",
+    "\"tab\\there\"",
+    "\"line\\nbreak\"",
+    "\"trail \"",
+    "' lead'",
+    "http://x.example/y?z=1",
+    "100000000",
+    "12345678901234567890",
+    "1.0000005e+06",
+    "-1",
+    "+1",
+    ".5",
+    "1.",
+    "0b11",
+    "!!str 5",
+    "!!int \"7\"",
+    "\"*star\"",
+    "\"&amp\"",
+    "'@at'",
+    "'`tick`'",
+    "\"%percent\"",
+    "'{}'",
+    "\"[]\"",
+    "'null'",
+    "a#b",
+    "\"a #b\"",
+    "x:y",
+    "<<",
+    "=",
+    "$(NAME)",
+    "\"$(UNKNOWN)-x\"",
+    "\"\\u2028\"",
+    "\"\\x07\"",
+    "e",
+    "n",
+    "Y",
+    "'<a>&b'",
 ];
 
 const BLOCKS: &[&str] = &[
@@ -92,7 +155,10 @@ fn metadata(random: &mut Random, name: &str, namespaced: bool) -> String {
     }
     if random.percent(25) {
         text.push_str("  annotations:\n");
-        text.push_str(&format!("    note: {}\n", random.pick(&["\"1\"", "hello", "'true'", "\"\"", "|\n      multi\n      line"])));
+        text.push_str(&format!(
+            "    note: {}\n",
+            random.pick(&["\"1\"", "hello", "'true'", "\"\"", "|\n      multi\n      line"])
+        ));
         if random.percent(20) {
             text.push_str("    config.kubernetes.io/local-config: \"true\"\n");
         }
@@ -100,7 +166,13 @@ fn metadata(random: &mut Random, name: &str, namespaced: bool) -> String {
             text.push_str("    example.com/a.b: x/y\n");
         }
     } else if random.percent(4) {
-        text.push_str(random.pick(&["  annotations: {}\n", "  annotations:\n", "  labels: {}\n", "  labels:\n", "  creationTimestamp: null\n"]));
+        text.push_str(random.pick(&[
+            "  annotations: {}\n",
+            "  annotations:\n",
+            "  labels: {}\n",
+            "  labels:\n",
+            "  creationTimestamp: null\n",
+        ]));
     }
     text
 }
@@ -125,22 +197,34 @@ fn containers(random: &mut Random, indent: &str) -> String {
             text.push_str(&format!("{indent}  ports:\n{indent}  - containerPort: 80{at}\n"));
             match random.below(4) {
                 0 => text.push_str(&format!("{indent}    name: http\n")),
-                1 => text.push_str(&format!("{indent}    protocol: TCP\n{indent}  - containerPort: 80{at}\n{indent}    protocol: UDP\n")),
+                1 => text.push_str(&format!(
+                    "{indent}    protocol: TCP\n{indent}  - containerPort: 80{at}\n{indent}    protocol: UDP\n"
+                )),
                 2 => text.push_str(&format!("{indent}  - containerPort: 9090\n{indent}    name: metrics\n")),
                 _ => {}
             }
         }
         if random.percent(50) {
-            text.push_str(&format!("{indent}  env:\n{indent}  - name: FIRST\n{indent}    value: {}\n", random.pick(&["\"1\"", "abc", "$(NAME)", "\"$(NAME).$(HOST)\"", "\"\"", "'on'"])));
+            text.push_str(&format!(
+                "{indent}  env:\n{indent}  - name: FIRST\n{indent}    value: {}\n",
+                random.pick(&["\"1\"", "abc", "$(NAME)", "\"$(NAME).$(HOST)\"", "\"\"", "'on'"])
+            ));
             if random.percent(50) {
                 text.push_str(&format!("{indent}  - name: SECOND\n{indent}    valueFrom:\n{indent}      {}:\n{indent}        name: {}\n{indent}        key: k\n", random.pick(&["configMapKeyRef", "secretKeyRef"]), random.pick(DATA_NAMES)));
             }
         }
         if random.percent(30) {
-            text.push_str(&format!("{indent}  envFrom:\n{indent}  - {}: {{name: {}}}\n", random.pick(&["configMapRef", "secretRef"]), random.pick(DATA_NAMES)));
+            text.push_str(&format!(
+                "{indent}  envFrom:\n{indent}  - {}: {{name: {}}}\n",
+                random.pick(&["configMapRef", "secretRef"]),
+                random.pick(DATA_NAMES)
+            ));
         }
         if random.percent(20) {
-            text.push_str(&format!("{indent}  args: [\"--a=$(NAME)\", --b, '5', {}]\n", random.pick(&["x", "\"y\"", "$(HOST)"])));
+            text.push_str(&format!(
+                "{indent}  args: [\"--a=$(NAME)\", --b, '5', {}]\n",
+                random.pick(&["x", "\"y\"", "$(HOST)"])
+            ));
         }
         if random.percent(20) {
             text.push_str(&format!("{indent}  resources:\n{indent}    limits: {{cpu: 1, memory: 1Gi}}\n{indent}    requests:\n{indent}      cpu: 100m\n"));
@@ -150,7 +234,10 @@ fn containers(random: &mut Random, indent: &str) -> String {
         }
     }
     if random.percent(15) {
-        text.push_str(&format!("{indent}initContainers:\n{indent}- name: init\n{indent}  image: {}\n", random.pick(IMAGES)));
+        text.push_str(&format!(
+            "{indent}initContainers:\n{indent}- name: init\n{indent}  image: {}\n",
+            random.pick(IMAGES)
+        ));
     }
     if random.percent(30) {
         text.push_str(&format!("{indent}serviceAccountName: {}\n", random.pick(NAMES)));
@@ -170,16 +257,26 @@ fn containers(random: &mut Random, indent: &str) -> String {
         }
     }
     if random.percent(8) {
-        text.push_str(&format!("{indent}tolerations: &t{}\n{indent}- key: a\n{indent}  operator: Exists\n", random.below(3)));
+        text.push_str(&format!(
+            "{indent}tolerations: &t{}\n{indent}- key: a\n{indent}  operator: Exists\n",
+            random.below(3)
+        ));
     }
     text
 }
 
 fn workload(random: &mut Random) -> String {
     let (api_version, kind) = [
-        ("apps/v1", "Deployment"), ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"),
-        ("v1", "Pod"), ("batch/v1", "Job"), ("v1", "ReplicationController"), ("apps/v1", "ReplicaSet"),
-        ("extensions/v1beta1", "Deployment"), ("argoproj.io/v1alpha1", "Rollout"),
+        ("apps/v1", "Deployment"),
+        ("apps/v1", "Deployment"),
+        ("apps/v1", "StatefulSet"),
+        ("apps/v1", "DaemonSet"),
+        ("v1", "Pod"),
+        ("batch/v1", "Job"),
+        ("v1", "ReplicationController"),
+        ("apps/v1", "ReplicaSet"),
+        ("extensions/v1beta1", "Deployment"),
+        ("argoproj.io/v1alpha1", "Rollout"),
     ][random.below(10)];
     let name = random.pick(NAMES);
     let mut text = head(random, api_version, kind, name, true);
@@ -203,7 +300,10 @@ fn workload(random: &mut Random) -> String {
     match random.below(4) {
         0 => {}
         1 => text.push_str("    metadata: {}\n"),
-        _ => text.push_str(&format!("    metadata:\n      labels:\n        app: {name}\n{}", random.pick(&["", "      annotations: {checksum: abc}\n", "      creationTimestamp: null\n"]))),
+        _ => text.push_str(&format!(
+            "    metadata:\n      labels:\n        app: {name}\n{}",
+            random.pick(&["", "      annotations: {checksum: abc}\n", "      creationTimestamp: null\n"])
+        )),
     }
     if random.percent(25) {
         // The other style of indentation.
@@ -269,7 +369,11 @@ fn account(random: &mut Random) -> String {
     let name = random.pick(&["web", "api", "default", "db"]);
     let mut text = head(random, "v1", "ServiceAccount", name, true);
     if random.percent(40) {
-        text.push_str(&format!("imagePullSecrets: [{{name: {}}}]\nsecrets:\n- name: {}\n", random.pick(DATA_NAMES), random.pick(DATA_NAMES)));
+        text.push_str(&format!(
+            "imagePullSecrets: [{{name: {}}}]\nsecrets:\n- name: {}\n",
+            random.pick(DATA_NAMES),
+            random.pick(DATA_NAMES)
+        ));
     }
     text
 }
@@ -279,9 +383,16 @@ fn binding(random: &mut Random) -> String {
     let name = random.pick(NAMES);
     let role = if random.percent(50) { "Role" } else { "ClusterRole" };
     let mut text = head(random, "rbac.authorization.k8s.io/v1", kind, name, namespaced);
-    text.push_str(&format!("roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {role}\n  name: {}\nsubjects:\n", random.pick(NAMES)));
+    text.push_str(&format!(
+        "roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {role}\n  name: {}\nsubjects:\n",
+        random.pick(NAMES)
+    ));
     for _ in 0..1 + random.below(2) {
-        text.push_str(&format!("- kind: ServiceAccount\n  name: {}\n{}", random.pick(&["web", "api", "default", "db"]), random.pick(&["", "  namespace: default\n", "  namespace: prod\n", "  namespace: elsewhere\n"])));
+        text.push_str(&format!(
+            "- kind: ServiceAccount\n  name: {}\n{}",
+            random.pick(&["web", "api", "default", "db"]),
+            random.pick(&["", "  namespace: default\n", "  namespace: prod\n", "  namespace: elsewhere\n"])
+        ));
     }
     if random.percent(20) {
         text.push_str("- kind: User\n  name: web\n  apiGroup: rbac.authorization.k8s.io\n");
@@ -293,7 +404,10 @@ fn role(random: &mut Random) -> String {
     let (kind, namespaced) = [("Role", true), ("ClusterRole", false)][random.below(2)];
     let name = random.pick(NAMES);
     let mut text = head(random, "rbac.authorization.k8s.io/v1", kind, name, namespaced);
-    text.push_str(&format!("rules:\n- apiGroups: ['']\n  resources: [configmaps]\n  resourceNames: [{}, other]\n  verbs: ['*']\n", random.pick(DATA_NAMES)));
+    text.push_str(&format!(
+        "rules:\n- apiGroups: ['']\n  resources: [configmaps]\n  resourceNames: [{}, other]\n  verbs: ['*']\n",
+        random.pick(DATA_NAMES)
+    ));
     if kind == "ClusterRole" && random.percent(30) {
         text.push_str("aggregationRule:\n  clusterRoleSelectors:\n  - matchLabels: {a: b}\n");
     }
@@ -308,7 +422,10 @@ fn ingress(random: &mut Random) -> String {
         text
     } else {
         let mut text = head(random, "extensions/v1beta1", "Ingress", name, true);
-        text.push_str(&format!("spec:\n  rules:\n  - http:\n      paths:\n      - backend: {{serviceName: {}, servicePort: 80}}\n", random.pick(NAMES)));
+        text.push_str(&format!(
+            "spec:\n  rules:\n  - http:\n      paths:\n      - backend: {{serviceName: {}, servicePort: 80}}\n",
+            random.pick(NAMES)
+        ));
         text
     }
 }
@@ -318,7 +435,9 @@ fn autoscaler(random: &mut Random) -> String {
     if random.percent(60) {
         let kind = random.pick(&["Deployment", "StatefulSet", "ReplicaSet"]);
         head(random, random_version(name), "HorizontalPodAutoscaler", name, true)
-            + &format!("spec:\n  maxReplicas: 5\n  scaleTargetRef: {{apiVersion: apps/v1, kind: {kind}, name: {name}}}\n")
+            + &format!(
+                "spec:\n  maxReplicas: 5\n  scaleTargetRef: {{apiVersion: apps/v1, kind: {kind}, name: {name}}}\n"
+            )
     } else {
         head(random, "policy/v1", "PodDisruptionBudget", name, true)
             + &format!("spec:\n  minAvailable: 1\n  selector:\n    matchLabels: {{app: {name}}}\n")
@@ -341,9 +460,16 @@ fn cluster_things(random: &mut Random) -> String {
     match random.below(4) {
         0 => head(random, "storage.k8s.io/v1", "StorageClass", "fast", false) + "provisioner: x\n",
         1 => head(random, "scheduling.k8s.io/v1", "PriorityClass", name, false) + "value: 1000\n",
-        2 => head(random, "apiregistration.k8s.io/v1", "APIService", "v1.example.com", false)
-            + &format!("spec:\n  group: example.com\n  version: v1\n  service: {{name: {name}, namespace: default}}\n"),
-        _ => head(random, "v1", "PersistentVolume", name, false) + "spec:\n  storageClassName: fast\n  capacity: {storage: 1Gi}\n",
+        2 => {
+            head(random, "apiregistration.k8s.io/v1", "APIService", "v1.example.com", false)
+                + &format!(
+                    "spec:\n  group: example.com\n  version: v1\n  service: {{name: {name}, namespace: default}}\n"
+                )
+        }
+        _ => {
+            head(random, "v1", "PersistentVolume", name, false)
+                + "spec:\n  storageClassName: fast\n  capacity: {storage: 1Gi}\n"
+        }
     }
 }
 
@@ -351,12 +477,20 @@ fn webhook(random: &mut Random) -> String {
     let name = random.pick(NAMES);
     let kind = random.pick(&["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]);
     head(random, "admissionregistration.k8s.io/v1", kind, name, false)
-        + &format!("webhooks:\n- name: a.example.com\n  clientConfig:\n    service: {{name: {}, namespace: {}, path: /x}}\n  namespaceSelector: {{}}\n- name: b.example.com\n  clientConfig: {{url: 'https://x'}}\n", random.pick(NAMES), random.pick(&["default", "prod", "system"]))
+        + &format!(
+            "webhooks:\n- name: a.example.com\n  clientConfig:\n    service: {{name: {}, namespace: {}, path: /x}}\n  namespaceSelector: {{}}\n- name: b.example.com\n  clientConfig: {{url: 'https://x'}}\n",
+            random.pick(NAMES),
+            random.pick(&["default", "prod", "system"])
+        )
 }
 
 fn volume(random: &mut Random) -> String {
     let name = random.pick(NAMES);
-    head(random, "v1", "PersistentVolumeClaim", name, true) + &format!("spec:\n  storageClassName: fast\n  volumeName: {}\n  resources: {{requests: {{storage: 1Gi}}}}\n", random.pick(NAMES))
+    head(random, "v1", "PersistentVolumeClaim", name, true)
+        + &format!(
+            "spec:\n  storageClassName: fast\n  volumeName: {}\n  resources: {{requests: {{storage: 1Gi}}}}\n",
+            random.pick(NAMES)
+        )
 }
 
 fn policy(random: &mut Random) -> String {

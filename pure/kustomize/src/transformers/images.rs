@@ -19,15 +19,16 @@ pub(crate) struct Images {
 impl Transformer for Images {
     fn transform(&self, build: &mut Build<'_>, resources: &mut Vec<Resource>) -> Result<()> {
         // The name is a regular expression to the reference, dots and all.
-        let pattern =
-            Pattern::of(&self.change.name, |name| format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$"))
-                .map_err(|error| {
-                    BuildError::new(
-                        ErrorClass::WrongType,
-                        format!("the image name {:?} is no regular expression: {error}", self.change.name),
-                    )
-                    .field("images")
-                })?;
+        let pattern = Pattern::of(&self.change.name, |name| {
+            format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$")
+        })
+        .map_err(|error| {
+            BuildError::new(
+                ErrorClass::WrongType,
+                format!("the image name {:?} is no regular expression: {error}", self.change.name),
+            )
+            .field("images")
+        })?;
         for resource in resources.iter() {
             let Some(root) = resource.root else { continue };
             let gvk = build.gvk(root);
@@ -157,8 +158,23 @@ mod tests {
     fn a_name_chooses_images_as_its_expression_does() {
         let names = ["nginx", "r:5000/a.b", "", "a@sha256", "nginx:1"];
         let images = [
-            "nginx", "nginx:", "nginx:1", "nginx:1@sha256:ab", "nginx@sha256:ab", "nginx@sha512:ab", "nginx:1:2", "nginxx",
-            "r:5000/a.b:2", "r:5000/aXb", "", ":1", "nginx:{x}-y_z.1", "nginx:é", "a@sha256:x", "a@sha256:@sha256:", "nginx:1:2@sha256:3",
+            "nginx",
+            "nginx:",
+            "nginx:1",
+            "nginx:1@sha256:ab",
+            "nginx@sha256:ab",
+            "nginx@sha512:ab",
+            "nginx:1:2",
+            "nginxx",
+            "r:5000/a.b:2",
+            "r:5000/aXb",
+            "",
+            ":1",
+            "nginx:{x}-y_z.1",
+            "nginx:é",
+            "a@sha256:x",
+            "a@sha256:@sha256:",
+            "nginx:1:2@sha256:3",
         ];
         for name in names {
             let Ok(pattern) = Pattern::of(name, str::to_owned) else { panic!("{name}") };

@@ -208,10 +208,9 @@ async fn wanted(
         let parsed = landfall_kustomize::Session::new();
         // Files of this machine, chosen by its user: the controller decides what it fetches itself.
         let anywhere = AllowList::of(["*"]);
-        let output = remotes::attempt(session.outside, &anywhere, |answers| {
-            source::render(&*tree, &request, answers, &parsed)
-        })
-        .await??;
+        let output =
+            remotes::attempt(session.outside, &anywhere, |answers| source::render(&*tree, &request, answers, &parsed))
+                .await??;
         for warning in &output.warnings {
             session.outside.tell(&format!("warning: {warning}"));
         }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use clap::{ArgAction, Args, ValueEnum};
-use landfall_kustomize::{
-    AllowList, Answers, Built, ChartSource, LoadRestrictor, NativeCharts, Options, RemoteContent, Reorder, Session, build,
-};
 use landfall_helm::Profile;
+use landfall_kustomize::{
+    AllowList, Answers, Built, ChartSource, LoadRestrictor, NativeCharts, Options, RemoteContent, Reorder, Session,
+    build,
+};
 use landfall_tree::Tree;
 
 use super::remotes;

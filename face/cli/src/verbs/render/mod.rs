@@ -70,12 +70,14 @@ pub(super) async fn run(arguments: RenderArguments, outside: &dyn Outside) -> an
                 api_versions: Vec::new(),
                 now: outside.now(),
                 random: outside.random()?,
-                flags: BuildFlags::parse(arguments.kustomize_build_options.split_whitespace()).map_err(anyhow::Error::msg)?,
+                flags: BuildFlags::parse(arguments.kustomize_build_options.split_whitespace())
+                    .map_err(anyhow::Error::msg)?,
             };
             let allowed = AllowList::of(&arguments.allow_remote);
             let session = Session::new();
             let rendered =
-                remotes::attempt(outside, &allowed, |answers| source::render(&*tree, &request, answers, &session)).await??;
+                remotes::attempt(outside, &allowed, |answers| source::render(&*tree, &request, answers, &session))
+                    .await??;
             for warning in &rendered.warnings {
                 outside.tell(&format!("warning: {warning}"));
             }

@@ -42,7 +42,9 @@ pub(crate) async fn attempt<T>(
             }
         }
     }
-    anyhow::bail!("remote resources name others, {ROUNDS_MAX} deep\nhint: look for one that names itself under changing addresses")
+    anyhow::bail!(
+        "remote resources name others, {ROUNDS_MAX} deep\nhint: look for one that names itself under changing addresses"
+    )
 }
 
 /// Why a question is not answered, if it is not.

@@ -10,7 +10,9 @@ use landfall_helm::Profile;
 use landfall_helm::argocd::{Application, Files, Settings as HelmSettings};
 use landfall_helm::chart::Chart;
 use landfall_kustomize::argocd::Settings as KustomizeSettings;
-use landfall_kustomize::{Answers, BuildFlags, ChartSource, NativeCharts, Options, Outside as KustomizeOutside, Session};
+use landfall_kustomize::{
+    Answers, BuildFlags, ChartSource, NativeCharts, Options, Outside as KustomizeOutside, Session,
+};
 use landfall_model::application::Source;
 use landfall_source::detect::{self, SourceType};
 use landfall_source::{directory, overrides};
