@@ -84,12 +84,12 @@ async fn bases_of_this_machine_and_single_files_over_http_are_fetched() {
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
     let app = tempfile::tempdir().expect("a temporary folder");
     let file = format!("http://127.0.0.1:{port}/raw/main/service.yaml");
-    let kustomization = format!("resources:\n- {}//base?ref=main\n- {file}\nnamespace: n\n", work.url());
+    let kustomization = format!("resources:\n- {}//base?ref=main\n- {file}\nnamespace: team\n", work.url());
     std::fs::write(app.path().join("kustomization.yaml"), kustomization).expect("it is written");
     let folder = format!("file://{}", work.path().display());
     let built = build(app.path(), &["--allow-remote", &folder, "--allow-remote", "127.0.0.1"]).await;
     let said = text(&built.stderr);
-    let expected = "apiVersion: v1\ndata:\n  color: red\nkind: ConfigMap\nmetadata:\n  name: settings\n  namespace: n\n---\napiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: n\n";
+    let expected = "apiVersion: v1\ndata:\n  color: red\nkind: ConfigMap\nmetadata:\n  name: settings\n  namespace: team\n---\napiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: team\n";
     assert_eq!(text(&built.stdout), expected, "{said}");
     assert!(said.contains("sha256:"), "{said}");
     let missing = format!("resources: ['http://127.0.0.1:{port}/raw/main/absent.yaml']\n");

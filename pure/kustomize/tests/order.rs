@@ -53,6 +53,7 @@ fn files() -> Vec<(String, String)> {
         ("app/replacement.yaml".to_owned(), "source: {kind: Service, name: own, fieldPath: spec.type}\ntargets:\n- select: {kind: Deployment}\n  fieldPaths: [metadata.annotations.x]\n  options: {create: true}\n".to_owned()),
         ("app/charts/chart/Chart.yaml".to_owned(), "{apiVersion: v2, name: chart, version: 1.0.0}".to_owned()),
         ("component/kustomization.yaml".to_owned(), "kind: Component\napiVersion: kustomize.config.k8s.io/v1alpha1\nnamePrefix: x-\n".to_owned()),
+        ("app/charts/chart/values.yaml".to_owned(), "a: b\n".to_owned()),
         ("base/kustomization.yaml".to_owned(), "resources: [deploy.yaml]\n".to_owned()),
         ("base/deploy.yaml".to_owned(), "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n".to_owned()),
     ];
@@ -104,7 +105,7 @@ fn inputs_whose_order_does_not_matter_may_stand_in_any() {
         (head, &["- a.yaml", "- b.yaml", "- c.yaml"]),
         (
             "resources: [a.yaml, b.yaml, c.yaml]\n",
-            &["namePrefix: p-", "namespace: n", "commonLabels: {x: z}", "nameSuffix: -s"],
+            &["namePrefix: p-", "namespace: team", "commonLabels: {x: z}", "nameSuffix: -s"],
         ),
         ("resources: [a.yaml, b.yaml, c.yaml]\ncommonAnnotations:\n", &["  a: one", "  b: two", "  c: three"]),
         (
@@ -113,7 +114,7 @@ fn inputs_whose_order_does_not_matter_may_stand_in_any() {
         ),
         (
             "resources: [a.yaml, b.yaml, c.yaml]\nconfigMapGenerator:\n",
-            &["- {name: x, literals: [a=1, b=2]}", "- {name: y, literals: [a=1]}", "- {name: z, literals: [b=2, a=1]}"],
+            &["- {name: one, literals: [a=1, b=2]}", "- {name: two, literals: [a=1]}", "- {name: three, literals: [b=2, a=1]}"],
         ),
         ("resources: [a.yaml, b.yaml, c.yaml]\nreplicas:\n", &["- {name: web, count: 3}", "- {name: db, count: 4}"]),
     ];
@@ -124,7 +125,7 @@ fn inputs_whose_order_does_not_matter_may_stand_in_any() {
         ),
         (
             "top/b.yaml",
-            "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {template: {spec: {containers: [{name: a, image: other, envFrom: [{configMapRef: {name: x}}]}]}}}\n",
+            "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {template: {spec: {containers: [{name: a, image: other, envFrom: [{configMapRef: {name: one}}]}]}}}\n",
         ),
         (
             "top/c.yaml",
