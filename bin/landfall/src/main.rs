@@ -5,6 +5,7 @@ mod cli;
 mod controller;
 mod demo;
 mod logging;
+mod sandbox;
 mod stop;
 mod up;
 mod world;
@@ -30,6 +31,9 @@ enum Verb {
     Controller(controller::ControllerArguments),
     /// Start a control plane in this process and bring a repository to life on it; no cluster is needed.
     Up(up::UpArguments),
+    /// A control plane without a cluster, with simulated workloads and faults on demand.
+    #[command(subcommand)]
+    Sandbox(sandbox::SandboxVerb),
     #[command(flatten)]
     Other(landfall_cli::Verb),
 }
@@ -41,6 +45,7 @@ async fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Controller(arguments) => controller::run(arguments).await.map(|()| 0),
         Verb::Up(arguments) => up::run(arguments).await.map(|()| 0),
+        Verb::Sandbox(verb) => sandbox::run(verb).await.map(|()| 0),
         Verb::Other(verb) => landfall_cli::run(verb, &cli::Machine).await,
     };
     match result {

@@ -84,6 +84,47 @@ fn build(module: &Path, package: &str, name: &str, directory: &Path) -> anyhow::
     std::fs::rename(&partial, directory.join(name)).with_context(|| format!("cannot put {name} in its place"))
 }
 
+/// The versions of Helm whose programs are tried as clients: module path and version.
+const HELMS: [(u8, &str, &str); 2] = [(3, "helm.sh/helm/v3", "3.21.4"), (4, "helm.sh/helm/v4", "4.2.4")];
+
+/// Finds the Helm program of a major version (3 or 4), building it if it is not there (a minute on 2 cores).
+///
+/// Errors: Go is missing, the build failed, or the major version is neither.
+pub fn helm(major: u8) -> anyhow::Result<PathBuf> {
+    let Some((_, module, version)) = HELMS.iter().find(|(held, ..)| *held == major) else {
+        bail!("there is no Helm {major} here, only 3 and 4");
+    };
+    let directory = cache()?.join("helm").join(version);
+    let program = directory.join("helm");
+    if program.exists() {
+        return Ok(program);
+    }
+    std::fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let partial = directory.join(format!("partial-{}", std::process::id()));
+    let mut parts = KUBERNETES_VERSION.split('.');
+    let (kube_major, kube_minor) = (parts.next().unwrap_or("1"), parts.next().unwrap_or("0"));
+    let capabilities = if major == 3 { "pkg/chartutil" } else { "pkg/chart/common" };
+    let flags = format!(
+        "-s -w -X {module}/internal/version.version=v{version} -X {module}/{capabilities}.k8sVersionMajor={kube_major} \
+         -X {module}/{capabilities}.k8sVersionMinor={kube_minor}"
+    );
+    // `go install` of a version builds outside of any module and puts the program into GOBIN.
+    let output = Command::new("go")
+        .args(["install", "-trimpath", "-ldflags", &flags, &format!("{module}/cmd/helm@v{version}")])
+        .env("CGO_ENABLED", "0")
+        .env("GOBIN", &partial)
+        .output()
+        .context("cannot run `go`: install Go 1.26 or newer, Helm is built with it")?;
+    if !output.status.success() {
+        bail!("building Helm {version} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    std::fs::rename(partial.join("helm"), &program)
+        .with_context(|| format!("cannot put {} in its place", program.display()))?;
+    // Only an empty folder is left.
+    let _removed = std::fs::remove_dir(&partial);
+    Ok(program)
+}
+
 /// Without these a server calls itself v0.0.0, and charts that ask for a version refuse it.
 fn version_flags() -> String {
     let mut parts = KUBERNETES_VERSION.split('.');

@@ -28,6 +28,9 @@ pub(crate) fn run(act: &Act) -> anyhow::Result<ExitCode> {
         Act::Build => {
             let programs = landfall_testkit::build::programs()?;
             crate::report(&format!("built in {}", programs.directory.display()));
+            for major in [3, 4] {
+                crate::report(&format!("Helm {major}: {}", landfall_testkit::build::helm(major)?.display()));
+            }
         }
         Act::Up => {
             down(&directory)?;

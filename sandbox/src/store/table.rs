@@ -10,10 +10,12 @@ use super::object::{Change, ChangeKind, Stored};
 
 type ByName = BTreeMap<Arc<str>, Arc<Stored>>;
 
-/// One resource. Invariant: `log` holds every change after `floor`, in revision order.
+/// One resource. Invariant: `log` holds every change after `floor`, in revision order; `logs` holds the same by namespace,
+/// so that a watch of one namespace does not look at what happens in all others.
 pub(super) struct Table {
     by_namespace: BTreeMap<Arc<str>, ByName>,
     log: VecDeque<Arc<Change>>,
+    logs: HashMap<Arc<str>, VecDeque<Arc<Change>>>,
     floor: u64,
     wakers: HashMap<Option<Box<str>>, watch::Sender<u64>>,
     len: usize,
@@ -21,7 +23,14 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(floor: u64) -> Self {
-        Self { by_namespace: BTreeMap::new(), log: VecDeque::new(), floor, wakers: HashMap::new(), len: 0 }
+        Self {
+            by_namespace: BTreeMap::new(),
+            log: VecDeque::new(),
+            logs: HashMap::new(),
+            floor,
+            wakers: HashMap::new(),
+            len: 0,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -98,11 +107,13 @@ impl Table {
         if since < self.floor {
             return Err(Compacted { oldest: self.floor });
         }
-        Ok(self
-            .since(since)
-            .filter(|change| namespace.is_none_or(|wanted| wanted == change.namespace.as_ref()))
-            .cloned()
-            .collect())
+        let log = match namespace {
+            None => Some(&self.log),
+            Some(namespace) => self.logs.get(namespace),
+        };
+        let Some(log) = log else { return Ok(Vec::new()) };
+        let first = log.partition_point(|change| change.revision() <= since);
+        Ok(log.range(first..).cloned().collect())
     }
 
     pub(super) fn record(&mut self, change: Arc<Change>, history_events_max: usize) {
@@ -111,6 +122,13 @@ impl Table {
             && let Some(oldest) = self.log.pop_front()
         {
             self.floor = oldest.revision();
+            if let Some(log) = self.logs.get_mut(&oldest.namespace) {
+                // The oldest of all is the oldest of its namespace too.
+                log.pop_front();
+                if log.is_empty() {
+                    self.logs.remove(&oldest.namespace);
+                }
+            }
         }
         for scope in [None, Some(change.namespace.as_ref())] {
             if let Some(waker) = self.wakers.get(&scope.map(Into::into)) {
@@ -118,12 +136,14 @@ impl Table {
             }
         }
         debug_assert!(change.kind != ChangeKind::Deleted || change.previous.is_some(), "only what exists is deleted");
+        self.logs.entry(Arc::clone(&change.namespace)).or_default().push_back(Arc::clone(&change));
         self.log.push_back(change);
     }
 
     pub(super) fn compact(&mut self, floor: u64) {
         self.floor = floor;
         self.log.clear();
+        self.logs.clear();
     }
 
     pub(super) fn subscribe(&mut self, namespace: Option<&str>) -> watch::Receiver<u64> {
