@@ -28,6 +28,7 @@ lint: tidy
 
 tidy:
 	$(CARGO) xtask tidy
+	$(CARGO) xtask manifests --check
 
 unit:
 	$(CARGO) test --locked --workspace --exclude landfall-e2e --no-fail-fast

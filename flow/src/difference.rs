@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use landfall_diff::rules::{Options, Rules};
-use landfall_diff::schemas::BuiltIn;
+use landfall_diff::schemas::WithCustom;
 use landfall_model::application::{Application, IgnoreDifference};
 use landfall_model::status::{Condition, ConditionType};
 use serde_json::Value;
@@ -25,12 +25,10 @@ impl Comparison {
         application: &Application,
         of_installation: &[IgnoreDifference],
         options: &Options,
-        of_settings: &[String],
     ) -> Self {
         let all: Vec<IgnoreDifference> =
             of_installation.iter().chain(&application.spec.ignore_differences).cloned().collect();
-        let (rules, mut problems) = Rules::new(&all, options.clone());
-        problems.extend(of_settings.iter().map(|problem| format!("argocd-cm: {problem}")));
+        let (rules, problems) = Rules::new(&all, options.clone());
         let mut hasher = DefaultHasher::new();
         (serde_json::to_string(&all).expect("rules serialise"), format!("{options:?}")).hash(&mut hasher);
         let digest = hasher.finish();
@@ -38,13 +36,13 @@ impl Comparison {
     }
 
     /// Says whether what is there differs from what is wanted.
-    pub fn differs(&self, wanted: &Value, live: &Value) -> bool {
-        !landfall_diff::compare::compare(Some(wanted), Some(live), &self.rules, &BuiltIn).is_in_sync()
+    pub fn differs(&self, wanted: &Value, live: &Value, schemas: &WithCustom) -> bool {
+        !landfall_diff::compare::compare(Some(wanted), Some(live), &self.rules, schemas).is_in_sync()
     }
 
     /// Gives the places that the rules name the value they have in the cluster.
-    pub fn carry_ignored(&self, wanted: &Value, live: &Value) -> Value {
-        landfall_diff::carry::carry_ignored(wanted, live, &self.rules, &BuiltIn)
+    pub fn carry_ignored(&self, wanted: &Value, live: &Value, schemas: &WithCustom) -> Value {
+        landfall_diff::carry::carry_ignored(wanted, live, &self.rules, schemas)
     }
 
     /// What is wrong with the rules, as a condition.

@@ -19,7 +19,7 @@ use landfall_model::sync_options::Propagation;
 use landfall_model::time::Time;
 use landfall_model::tracking;
 use landfall_ports::clock::Clock;
-use landfall_ports::cluster::{Cause, ClusterError, Delete, Patch, ServedKind, Write};
+use landfall_ports::cluster::{Cause, Cluster, ClusterError, Delete, Patch, ServedKind, Write};
 use serde_json::{Value, json};
 
 use crate::live::LiveCluster;
@@ -41,8 +41,10 @@ pub type CarryIgnored = Arc<dyn Fn(&Value, &Value) -> Value + Send + Sync>;
 /// Carries steps out against one cluster.
 #[derive(Clone)]
 pub struct Executor {
-    /// The live objects of the cluster, and the cluster.
+    /// The live objects of the cluster.
     pub live: Arc<LiveCluster>,
+    /// The cluster.
+    pub cluster: Arc<dyn Cluster>,
     /// The time, to wait with.
     pub clock: Arc<dyn Clock>,
     /// For `RespectIgnoreDifferences`.
@@ -131,7 +133,7 @@ impl Executor {
             }
         }
         let write = write(options, Take::FromOthers);
-        let applied = self.patiently(|| self.live.cluster().apply(kind, &wanted, &write)).await;
+        let applied = self.patiently(|| self.cluster.apply(kind, &wanted, &write)).await;
         match applied {
             Ok(answer) => {
                 if kind.gvk.kind == "CustomResourceDefinition" && !options.dry_run {
@@ -168,7 +170,7 @@ impl Executor {
         let write = Write { manager: FIELD_MANAGER.to_owned(), force: false, dry_run: false, strict: false };
         let patch = Patch::Json(patch);
         let patched =
-            self.patiently(|| self.live.cluster().patch(kind, &key.namespace, &key.name, "", &patch, &write)).await;
+            self.patiently(|| self.cluster.patch(kind, &key.namespace, &key.name, "", &patch, &write)).await;
         match patched {
             Ok(answer) => {
                 self.live.written(answer);
@@ -187,13 +189,13 @@ impl Executor {
         wanted: &Value,
         options: &ApplyOptions,
     ) -> Result<StepResult, ClusterError> {
-        let current = self.live.cluster().get(kind, &key.namespace, &key.name).await?;
+        let current = self.cluster.get(kind, &key.namespace, &key.name).await?;
         let Some(current) = current else { return self.create(kind, wanted, options).await };
         let mut wanted = with_decoded_strings(wanted);
         let version = json!(object::resource_version(&current));
         object::map_mut(&mut wanted, &["metadata"]).insert("resourceVersion".to_owned(), version);
         let write = write(options, Take::OwnOnly);
-        let replaced = self.patiently(|| self.live.cluster().replace(kind, &wanted, &write)).await;
+        let replaced = self.patiently(|| self.cluster.replace(kind, &wanted, &write)).await;
         match replaced {
             Ok(answer) => {
                 let is_same = object::resource_version(&answer) == object::resource_version(&current);
@@ -216,7 +218,7 @@ impl Executor {
         let mut wanted = with_decoded_strings(wanted);
         object::map_mut(&mut wanted, &["metadata"]).remove("resourceVersion");
         let write = write(options, Take::OwnOnly);
-        let answer = self.patiently(|| self.live.cluster().create(kind, &wanted, &write)).await?;
+        let answer = self.patiently(|| self.cluster.create(kind, &wanted, &write)).await?;
         self.take_in(answer, options);
         Ok(StepResult::Created)
     }
@@ -229,7 +231,7 @@ impl Executor {
         propagation: Propagation,
         options: &ApplyOptions,
     ) -> Result<StepResult, ClusterError> {
-        let current = self.live.cluster().get(kind, &key.namespace, &key.name).await?;
+        let current = self.cluster.get(kind, &key.namespace, &key.name).await?;
         if let Some(current) = current {
             if options.dry_run {
                 return Ok(StepResult::Changed);
@@ -242,7 +244,7 @@ impl Executor {
 
     async fn wait_until_gone(&self, kind: &ServedKind, key: &ObjectKey) -> Result<(), ClusterError> {
         for _ in 0..GONE_POLLS_MAX {
-            if self.live.cluster().get(kind, &key.namespace, &key.name).await?.is_none() {
+            if self.cluster.get(kind, &key.namespace, &key.name).await?.is_none() {
                 return Ok(());
             }
             self.clock.sleep(GONE_POLL).await;
@@ -265,7 +267,7 @@ impl Executor {
         propagation: Propagation,
         dry_run: bool,
     ) -> Result<StepResult, ClusterError> {
-        let current = self.live.cluster().get(kind, &key.namespace, &key.name).await?;
+        let current = self.cluster.get(kind, &key.namespace, &key.name).await?;
         let Some(current) = current else { return Ok(StepResult::AlreadyGone) };
         if object::uid(&current) != uid {
             return Ok(StepResult::LeftAlone("it was made anew since the decision to prune it".to_owned()));
@@ -285,7 +287,7 @@ impl Executor {
         dry_run: bool,
     ) -> Result<StepResult, ClusterError> {
         let how = Delete { propagation: propagation.as_str().to_owned(), uid: uid.to_owned(), dry_run };
-        let deleted = self.patiently(|| self.live.cluster().delete(kind, &key.namespace, &key.name, &how)).await?;
+        let deleted = self.patiently(|| self.cluster.delete(kind, &key.namespace, &key.name, &how)).await?;
         if !dry_run {
             self.live.deletion_asked(key, uid, Time::of(self.clock.now()));
         }
@@ -298,7 +300,7 @@ impl Executor {
         key: &ObjectKey,
         finalizer: &str,
     ) -> Result<StepResult, ClusterError> {
-        let current = self.live.cluster().get(kind, &key.namespace, &key.name).await?;
+        let current = self.cluster.get(kind, &key.namespace, &key.name).await?;
         let Some(current) = current else { return Ok(StepResult::Unchanged) };
         let kept: Vec<_> = object::finalizers(&current).into_iter().filter(|name| *name != finalizer).collect();
         if kept.len() == object::finalizers(&current).len() {
@@ -307,7 +309,7 @@ impl Executor {
         let version = object::resource_version(&current);
         let patch = Patch::Merge(json!({"metadata": {"finalizers": kept, "resourceVersion": version}}));
         let write = Write { manager: FIELD_MANAGER.to_owned(), force: false, dry_run: false, strict: false };
-        match self.live.cluster().patch(kind, &key.namespace, &key.name, "", &patch, &write).await {
+        match self.cluster.patch(kind, &key.namespace, &key.name, "", &patch, &write).await {
             Ok(answer) => {
                 self.live.written(answer);
                 Ok(StepResult::Changed)

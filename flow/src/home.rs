@@ -14,11 +14,13 @@ use landfall_model::key::GroupVersionKind;
 use landfall_model::object;
 use landfall_model::project::Project;
 use landfall_ports::cluster::ServedKind;
+use landfall_repository::cluster::{self, ClusterConfig};
 use landfall_repository::config::{self, SecretRole};
 use landfall_repository::lookup::Repositories;
 use serde_json::Value;
 
 use crate::informer::Observation;
+use crate::installation::Installed;
 
 /// Names an Application.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,6 +101,8 @@ pub enum HomeChange {
     Project(String),
     /// How repositories are reached changed.
     Repositories,
+    /// Which clusters there are, or how they are reached, changed.
+    Clusters,
     /// Settings of the installation changed: every Application has reason to look again.
     Settings,
 }
@@ -110,6 +114,7 @@ struct State {
     projects: BTreeMap<String, Arc<Project>>,
     secrets: BTreeMap<String, Value>,
     config_maps: BTreeMap<String, Value>,
+    installed: Option<Arc<Installed>>,
     unseen: HashMap<&'static str, Vec<String>>,
     listed: HashMap<&'static str, Listed>,
 }
@@ -145,6 +150,33 @@ impl Home {
     /// Finds a ConfigMap of the control namespace.
     pub fn config_map(&self, name: &str) -> Option<BTreeMap<String, String>> {
         self.state().config_maps.get(name).map(|value| object::text_map(value, &["data"]))
+    }
+
+    /// What the installation's settings say. The same value until they change.
+    pub fn installed(&self) -> Arc<Installed> {
+        let mut state = self.state();
+        if let Some(known) = &state.installed {
+            return known.clone();
+        }
+        let settings = state.config_maps.get(SETTINGS);
+        let data = settings.map(|value| object::text_map(value, &["data"])).unwrap_or_default();
+        let installed = Arc::new(Installed::read(&data));
+        state.installed = Some(installed.clone());
+        installed
+    }
+
+    /// Reads which clusters there are from the Secrets, with the problems found.
+    pub fn clusters(&self) -> (Vec<ClusterConfig>, Vec<String>) {
+        let state = self.state();
+        let (mut found, mut problems) = (Vec::new(), Vec::new());
+        for (name, secret) in state.secrets.iter().filter(|(_, secret)| is_cluster(secret)) {
+            let map = |field| object::text_map(secret, &["metadata", field]);
+            match cluster::parse(name, &map("labels"), &map("annotations"), &data(secret)) {
+                Ok(config) => found.push(config),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        (found, problems)
     }
 
     /// Says whether everything was listed once; the reason if something cannot be.
@@ -226,6 +258,29 @@ impl Home {
     }
 }
 
+/// The ConfigMap of the installation's settings.
+const SETTINGS: &str = "argocd-cm";
+
+fn is_cluster(secret: &Value) -> bool {
+    object::label(secret, SECRET_TYPE_LABEL) == Some(cluster::SECRET_TYPE)
+}
+
+/// What is to be looked at again when a Secret changed from `old` to `new`.
+fn concerned(old: Option<&Value>, new: Option<&Value>) -> Vec<HomeChange> {
+    let content = |secret: &Value| {
+        let part = |name: &str| secret.get(name).cloned().unwrap_or_default();
+        let map = |field| object::text_map(secret, &["metadata", field]);
+        (part("data"), part("stringData"), map("labels"), map("annotations"))
+    };
+    if old.map(content) == new.map(content) {
+        return Vec::new();
+    }
+    let both = || old.into_iter().chain(new);
+    let clusters = both().any(is_cluster).then_some(HomeChange::Clusters);
+    let repositories = both().any(|secret| !is_cluster(secret)).then_some(HomeChange::Repositories);
+    clusters.into_iter().chain(repositories).collect()
+}
+
 fn slot(kind: HomeKind) -> &'static str {
     match kind {
         HomeKind::Application => "applications",
@@ -285,7 +340,10 @@ impl State {
             }
             HomeKind::Project => match Project::read(&value) {
                 Ok(project) => {
-                    let is_news = self.projects.get(&name).is_none_or(|old| old.spec != project.spec);
+                    let is_news = self
+                        .projects
+                        .get(&name)
+                        .is_none_or(|old| old.spec != project.spec || old.metadata.labels != project.metadata.labels);
                     self.projects.insert(name.clone(), Arc::new(project));
                     if is_news { vec![HomeChange::Project(name)] } else { Vec::new() }
                 }
@@ -295,14 +353,18 @@ impl State {
                 }
             },
             HomeKind::Secret => {
+                let changes = concerned(self.secrets.get(&name), Some(&value));
                 self.secrets.insert(name, value);
-                vec![HomeChange::Repositories]
+                changes
             }
             HomeKind::ConfigMap => {
                 let reaches_repositories = name == "argocd-tls-certs-cm" || name == "argocd-ssh-known-hosts-cm";
                 let is_news = self.config_maps.get(&name).is_none_or(|old| old.get("data") != value.get("data"));
-                let holds_settings = name == "argocd-cm" && is_news;
+                let holds_settings = name == SETTINGS && is_news;
                 self.config_maps.insert(name, value);
+                if holds_settings {
+                    self.installed = None;
+                }
                 match (reaches_repositories && is_news, holds_settings) {
                     (true, _) => vec![HomeChange::Repositories],
                     (_, true) => vec![HomeChange::Settings],
@@ -325,12 +387,16 @@ impl State {
                 vec![HomeChange::Project(name.to_owned())]
             }
             HomeKind::Secret => {
-                self.secrets.remove(name);
-                vec![HomeChange::Repositories]
+                let gone = self.secrets.remove(name);
+                concerned(gone.as_ref(), None)
             }
             HomeKind::ConfigMap => {
                 self.config_maps.remove(name);
-                Vec::new()
+                if name != SETTINGS {
+                    return Vec::new();
+                }
+                self.installed = None;
+                vec![HomeChange::Settings]
             }
         }
     }

@@ -8,6 +8,7 @@ pub mod events;
 pub mod execute;
 pub mod home;
 pub mod informer;
+pub mod installation;
 pub mod live;
 pub mod metrics;
 pub mod queue;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub struct Queue<K> {
     clock: Arc<dyn Clock>,
     state: Mutex<State<K>>,
     changed: Notify,
+    adds: AtomicU64,
 }
 
 struct State<K> {
@@ -27,7 +29,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     /// Starts empty.
     pub fn of(clock: Arc<dyn Clock>) -> Self {
         let state = State { due: HashMap::new(), by_time: BTreeSet::new(), in_flight: HashSet::new() };
-        Self { clock, state: Mutex::new(state), changed: Notify::new() }
+        Self { clock, state: Mutex::new(state), changed: Notify::new(), adds: AtomicU64::new(0) }
     }
 
     /// Makes `key` due now.
@@ -45,6 +47,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
             }
             None => {}
         }
+        self.adds.fetch_add(1, Ordering::Relaxed);
         state.due.insert(key.clone(), at);
         state.by_time.insert((at, key));
         drop(state);
@@ -94,6 +97,11 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     pub fn done(&self, key: &K) {
         self.state().in_flight.remove(key);
         self.changed.notify_one();
+    }
+
+    /// Counts how often a key became due, or due earlier.
+    pub fn adds(&self) -> u64 {
+        self.adds.load(Ordering::Relaxed)
     }
 
     /// Counts the keys that are due now, and those in flight.

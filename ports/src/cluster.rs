@@ -5,11 +5,13 @@
 //! which is what makes requests countable; nothing here retries.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use landfall_model::key::{GroupKind, GroupVersionKind};
+use landfall_repository::cluster::ClusterAccess;
 use serde_json::Value;
 
 /// A kind that the server serves, in one version.
@@ -266,4 +268,12 @@ pub trait Cluster: Send + Sync {
         tail_lines_max: Option<u32>,
         previous: bool,
     ) -> Result<String, ClusterError>;
+}
+
+/// Reaches API servers by their address and credentials.
+#[async_trait]
+pub trait ClusterConnector: Send + Sync {
+    /// Makes a client for an API server; nothing is asked of it yet. Errors: what is wrong with `access`, in words that
+    /// show no credential.
+    async fn connect(&self, server: &str, access: &ClusterAccess) -> Result<Arc<dyn Cluster>, String>;
 }

@@ -14,9 +14,14 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use landfall_cli::{Connection, Fetched, Outside};
 use landfall_flow::remotes::Answer;
 use landfall_host::directory::DirectoryTree;
+use landfall_git::client::GitClient;
 use landfall_kube::KubeCluster;
 use landfall_kustomize::Question;
 use landfall_ports::cluster::Cluster;
+use landfall_ports::git::GitRemote as _;
+use landfall_repository::refs::CommitId;
+use landfall_repository::repository::Repository;
+use landfall_repository::revision::{Resolved, resolve};
 use landfall_tree::Tree;
 
 use crate::world;
@@ -74,6 +79,31 @@ impl Outside for Machine {
             },
             Err(error) => Fetched::refused(question, format!("{error:#}")),
         }
+    }
+
+    async fn checkout(
+        &self,
+        repository: &Repository,
+        revision: &str,
+        tag_prefix: &str,
+    ) -> anyhow::Result<Option<(Arc<dyn Tree>, String)>> {
+        // Mirrors of its own: a controller of this user may be at work on the others.
+        let folder = world::cache_directory()?.join("cli/git");
+        let git = GitClient::with_settings(landfall_git::settings::Settings::in_directory(folder));
+        let commit = match CommitId::parse(revision.trim()) {
+            Ok(commit) => commit,
+            Err(_) => {
+                let is_other = revision.starts_with("refs/");
+                let extra: Vec<String> = is_other.then(|| revision.to_owned()).into_iter().collect();
+                let refs = git.list_refs(repository, &extra).await?;
+                match resolve(&refs, revision, tag_prefix)? {
+                    Resolved::Commit { commit, .. } => commit,
+                    Resolved::ShortId(prefix) => git.find_commit(repository, &prefix).await?,
+                }
+            }
+        };
+        git.fetch(repository, std::slice::from_ref(&commit)).await?;
+        Ok(Some((git.tree(repository, &commit).await?, commit.as_str().to_owned())))
     }
 
     fn read(&self, path: &Path) -> anyhow::Result<Vec<u8>> {

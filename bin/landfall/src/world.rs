@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use landfall_flow::charts::Charts;
-use landfall_flow::destinations::{IN_CLUSTER_NAME, IN_CLUSTER_SERVER, KnownCluster};
+use landfall_flow::destinations::KnownCluster;
 use landfall_flow::live::LiveCluster;
 use landfall_flow::reconcile::{Controller, Parts};
 use landfall_flow::remotes::{Asker, Fetched, Policy, Remotes};
@@ -27,6 +27,7 @@ pub(crate) fn controller(client: kube::Client, settings: Settings, cache: PathBu
     let charts = landfall_charts::settings::Settings::in_directory(cache.join("charts"));
     let controller = Controller::of(Parts {
         home_cluster: cluster.clone(),
+        connector: Arc::new(landfall_kube::connect::Connector),
         git,
         chart_repositories: Arc::new(landfall_charts::client::ChartClient::with_settings(charts)),
         registry: Arc::new(landfall_registry::client::RegistryClient::with_settings(
@@ -37,8 +38,7 @@ pub(crate) fn controller(client: kube::Client, settings: Settings, cache: PathBu
         settings,
     });
     let live = LiveCluster::of(cluster, clock, landfall_health::Rules::built_in(), controller.concern());
-    let (server, name) = (IN_CLUSTER_SERVER.to_owned(), IN_CLUSTER_NAME.to_owned());
-    controller.destinations.add(KnownCluster { server, name, live });
+    controller.destinations.add(KnownCluster::home(live));
     Ok(controller)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use landfall_flow::destinations::{IN_CLUSTER_NAME, IN_CLUSTER_SERVER, KnownCluster};
+use landfall_flow::destinations::{IN_CLUSTER_SERVER, KnownCluster};
 use landfall_flow::live::LiveCluster;
 use landfall_flow::reconcile::{Controller, Parts};
 use landfall_flow::render::Renderer;
@@ -14,9 +14,9 @@ use landfall_kube::KubeCluster;
 use landfall_model::application::Application;
 use landfall_model::health::HealthStatus;
 use landfall_model::key::GroupVersionKind;
-use landfall_model::status::SyncStatusCode;
+use landfall_model::status::{ConditionType, OperationState, SyncStatusCode};
 use landfall_model::{crds, object};
-use landfall_ports::cluster::{Cluster, Delete, Patch, ServedKind, Write};
+use landfall_ports::cluster::{Cluster, Delete, Detail, ListRequest, Patch, Selection, ServedKind, Write};
 use serde_json::{Value, json};
 
 use crate::plane::{Kind, Plane};
@@ -33,6 +33,10 @@ pub struct World {
     pub cluster: Arc<dyn Cluster>,
     /// The folder for repositories and caches.
     pub directory: tempfile::TempDir,
+    /// How often the next controller looks at repositories.
+    pub poll_interval: Duration,
+    /// The controller that runs.
+    pub controller: Option<Arc<Controller>>,
     running: Option<tokio::task::JoinHandle<()>>,
     plane: Plane,
 }
@@ -45,7 +49,7 @@ impl World {
         let directory = tempfile::tempdir()?;
         let plane = Plane::start(kind, &directory.path().join("plane")).await?;
         let cluster: Arc<dyn Cluster> = Arc::new(KubeCluster::of(plane.client().await?));
-        let mut world = Self { cluster, directory, running: None, plane };
+        let mut world = Self { cluster, directory, poll_interval: Duration::from_secs(1), controller: None, running: None, plane };
         world.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}})).await?;
         for text in crds::ALL {
             for object in landfall_yaml::read(text.as_bytes(), landfall_yaml::Resolver::Kubernetes)? {
@@ -67,6 +71,7 @@ impl World {
         });
         let controller = Controller::of(Parts {
             home_cluster: cluster.clone(),
+        connector: Arc::new(landfall_kube::connect::Connector),
             git: Arc::new(landfall_git::client::GitClient::with_settings(
                 landfall_git::settings::Settings::in_directory(cache.join("git")),
             )),
@@ -78,14 +83,11 @@ impl World {
             )),
             renderer: Renderer::of([7; 32], watch),
             clock: clock.clone(),
-            settings: Settings { poll_interval: Duration::from_secs(1), ..Settings::default() },
+            settings: Settings { poll_interval: self.poll_interval, ..Settings::default() },
         });
         let live = LiveCluster::of(cluster, clock, landfall_health::Rules::built_in(), controller.concern());
-        controller.destinations.add(KnownCluster {
-            server: IN_CLUSTER_SERVER.to_owned(),
-            name: IN_CLUSTER_NAME.to_owned(),
-            live,
-        });
+        controller.destinations.add(KnownCluster::home(live));
+        self.controller = Some(controller.clone());
         self.running = Some(tokio::spawn(controller.run()));
         Ok(())
     }
@@ -96,6 +98,82 @@ impl World {
             running.abort();
             let _aborted = running.await;
         }
+    }
+
+    /// Ends the controller, and forgets what it kept on disk to save time.
+    pub async fn lose_controller(&mut self) -> anyhow::Result<()> {
+        self.stop_controller().await;
+        let cache = self.directory.path().join("cache");
+        if cache.exists() {
+            std::fs::remove_dir_all(cache)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a condition of a type says some words. Then an Event of the Application has to say them too.
+    pub async fn until_told(&self, name: &str, of: ConditionType, words: &str) -> anyhow::Result<Application> {
+        let application = self
+            .until(name, words, |application| {
+                let mut conditions = application.status.conditions.iter();
+                conditions.any(|condition| condition.condition_type == of && condition.message.contains(words))
+            })
+            .await?;
+        self.until_event(name, words).await?;
+        Ok(application)
+    }
+
+    /// Waits until an Event of an Application says some words.
+    pub async fn until_event(&self, name: &str, words: &str) -> anyhow::Result<Value> {
+        let kind = self.kind("v1", "Event").await?;
+        let selection = Selection { namespace: "argocd".to_owned(), ..Selection::default() };
+        let request = ListRequest { selection, ..ListRequest::default() };
+        let started = Instant::now();
+        loop {
+            let events = self.cluster.list(&kind, Detail::Full, &request).await?.objects;
+            let told = |event: &&Value| {
+                event["involvedObject"]["name"] == name
+                    && event["message"].as_str().is_some_and(|message| message.contains(words))
+            };
+            if let Some(event) = events.iter().find(told) {
+                return Ok(event.clone());
+            }
+            if started.elapsed() > WAIT_MAX {
+                let messages: Vec<_> = events.iter().map(|event| event["message"].clone()).collect();
+                bail!("no Event of {name} says {words:?}: {messages:?}");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the operation of an Application, finished or not, says some words in its message or of an object.
+    pub async fn until_operation_says(&self, name: &str, words: &str) -> anyhow::Result<Application> {
+        self.until(name, words, |application| operation_text(application).contains(words)).await
+    }
+
+    /// Sets `operation`, as a person or a program does to start a sync.
+    pub async fn operate(&self, name: &str, sync: Value) -> anyhow::Result<()> {
+        let operation = json!({"operation": {"initiatedBy": {"username": "somebody"}, "sync": sync}});
+        self.patch("argoproj.io/v1alpha1", "Application", "argocd", name, operation).await
+    }
+
+    /// Approves the deletions that wait for a word. Returns when.
+    pub async fn approve(&self, name: &str) -> anyhow::Result<String> {
+        use landfall_ports::clock::Clock as _;
+        // Times in Kubernetes have whole seconds: the next one is surely later than what is waited for.
+        let now = landfall_model::time::Time::of(SystemClock.now() + jiff::SignedDuration::from_secs(1)).to_string();
+        let annotations = json!({"metadata": {"annotations": {"argocd.argoproj.io/deletion-approved": now}}});
+        self.patch("argoproj.io/v1alpha1", "Application", "argocd", name, annotations).await?;
+        Ok(now)
+    }
+
+    /// Waits until the operation that somebody asked for has ended.
+    pub async fn operated(&self, name: &str) -> anyhow::Result<Application> {
+        self.until(name, "through with its operation", |application| {
+            let state = application.status.operation_state.as_ref();
+            let is_theirs = |state: &OperationState| state.operation.initiated_by.username == "somebody";
+            application.operation.is_none() && state.is_some_and(|state| is_theirs(state) && state.phase.is_completed())
+        })
+        .await
     }
 
     /// Makes a repository.
@@ -225,6 +303,20 @@ impl Drop for World {
             running.abort();
         }
     }
+}
+
+/// Encodes a Secret's value.
+pub fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// The message of an operation and those of its objects.
+pub fn operation_text(application: &Application) -> String {
+    let Some(state) = &application.status.operation_state else { return String::new() };
+    let results = state.sync_result.iter().flat_map(|result| &result.resources);
+    let messages = results.map(|result| format!("{} {}: {}", result.kind, result.name, result.message));
+    std::iter::once(state.message.clone()).chain(messages).collect::<Vec<_>>().join("\n")
 }
 
 fn person() -> Write {

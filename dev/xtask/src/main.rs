@@ -2,6 +2,7 @@
 
 mod conformance;
 mod invent;
+mod manifests;
 mod testbed;
 mod tidy;
 
@@ -20,6 +21,12 @@ struct Arguments {
 enum Chore {
     /// Checks the layers, the purity of pure crates, and what every source file must carry
     Tidy,
+    /// Writes deploy/install.yaml and the definitions beside it anew
+    Manifests {
+        /// Changes nothing, and fails if something is not as it would be written
+        #[arg(long)]
+        check: bool,
+    },
     /// Starts and ends a real Kubernetes control plane on loopback
     Testbed {
         /// What to do with it
@@ -44,6 +51,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.chore {
         Chore::Tidy => tidy::run(),
+        Chore::Manifests { check } => manifests::run(check),
         Chore::Testbed { act } => testbed::run(&act),
         Chore::Conformance { suite, path, against } => conformance::run(suite, path.as_deref(), &against),
         Chore::Invent(arguments) => invent::run(&arguments),

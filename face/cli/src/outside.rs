@@ -8,6 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 use landfall_kustomize::{FetchedChart, Question, RemoteContent};
 use landfall_ports::cluster::Cluster;
+use landfall_repository::repository::Repository;
 use landfall_tree::Tree;
 
 /// Which cluster is meant.
@@ -48,6 +49,19 @@ pub trait Outside: Send + Sync {
     /// Opens the files around a path of this machine: a tree that is wide enough for what the path refers to, and the
     /// path in it. Errors: there is no such file or folder.
     fn tree_around(&self, path: &Path) -> anyhow::Result<(Arc<dyn Tree>, String)>;
+
+    /// Fetches a Git repository and opens its files at a revision (branch, tag, commit, constraint; `""` is the default
+    /// branch), with the commit that it is; `None` where nothing can be fetched from. `tag_prefix` is taken off tags
+    /// before they are compared as versions.
+    async fn checkout(
+        &self,
+        repository: &Repository,
+        revision: &str,
+        tag_prefix: &str,
+    ) -> anyhow::Result<Option<(Arc<dyn Tree>, String)>> {
+        let _nothing_to_fetch_with = (repository, revision, tag_prefix);
+        Ok(None)
+    }
 
     /// Reads a file, or standard input for `-`. Errors name the file.
     fn read(&self, path: &Path) -> anyhow::Result<Vec<u8>>;

@@ -75,9 +75,18 @@ impl Index {
         }
     }
 
-    /// Lists the keys of all objects of a kind.
-    pub(crate) fn keys_of(&self, kind: &GroupKind) -> Vec<ObjectKey> {
-        self.records.keys().filter(|key| key.group == kind.group && key.kind == kind.kind).cloned().collect()
+    /// Lists the keys of all objects of a kind, in one namespace or (`""`) everywhere.
+    pub(crate) fn keys_of(&self, kind: &GroupKind, namespace: &str) -> Vec<ObjectKey> {
+        let is_meant = |key: &&ObjectKey| {
+            key.group == kind.group && key.kind == kind.kind && (namespace.is_empty() || key.namespace == namespace)
+        };
+        self.records.keys().filter(is_meant).cloned().collect()
+    }
+
+    /// Lists the objects of a namespace that no other object owns.
+    pub(crate) fn top_level_in(&self, namespace: &str) -> Vec<Arc<Record>> {
+        let is_meant = |record: &&Arc<Record>| record.live.key.namespace == namespace && record.owner_uids.is_empty();
+        self.records.values().filter(is_meant).cloned().collect()
     }
 
     pub(crate) fn len(&self) -> usize {

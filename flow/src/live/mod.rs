@@ -4,6 +4,8 @@
 //! that cannot be listed affect the applications that need them and no others: their failure is part of the answer.
 //! What the API answers to a write is put in at once ([`LiveCluster::written`]), so a decision never waits for the echo.
 //!
+//! Of CustomResourceDefinitions their schemas are kept too ([`LiveCluster::schemas`]), because comparing needs them.
+//!
 //! ```text
 //! discovery -> ensure(kinds) -> informer per kind -> Record -> Index -> "these applications have reason to look again"
 //! ```
@@ -12,8 +14,9 @@ pub(crate) mod index;
 pub mod record;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use landfall_diff::schemas::{BuiltIn, Schemas as _, WithCustom};
 use landfall_health::Rules;
 use landfall_model::key::{GroupKind, ObjectKey};
 use landfall_model::object;
@@ -26,6 +29,7 @@ use tokio::task::AbortHandle;
 use self::index::Index;
 use self::record::Record;
 use crate::informer::{self, Observation, Scope};
+use crate::metrics::Metrics;
 
 /// Kinds that stand below what applications manage and say why it does not do well.
 const CHILD_KINDS: [(&str, &str, &[&str]); 3] = [
@@ -48,11 +52,63 @@ pub struct Readiness {
     pub not_served: BTreeSet<GroupKind>,
 }
 
+/// What of a cluster is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// The only namespaces; empty is the whole cluster.
+    pub namespaces: Vec<String>,
+    /// With `namespaces`: whether cluster-scoped objects are looked at too.
+    pub cluster_resources: bool,
+}
+
+impl Reach {
+    /// Says whether an object is looked at; why not, in words.
+    pub fn covers(&self, key: &ObjectKey) -> Result<(), String> {
+        if self.namespaces.is_empty() {
+            return Ok(());
+        }
+        match key.namespace.is_empty() {
+            true if self.cluster_resources => Ok(()),
+            true => Err(format!(
+                "Cluster level {} {:?} can not be managed when in namespaced mode (the cluster's Secret names namespaces, and clusterResources is not \"true\")",
+                key.kind, key.name
+            )),
+            false if self.namespaces.contains(&key.namespace) => Ok(()),
+            false => Err(format!(
+                "Namespace {:?} for {} {:?} is not managed (the cluster's Secret names the namespaces {})",
+                key.namespace,
+                key.kind,
+                key.name,
+                self.namespaces.join(", ")
+            )),
+        }
+    }
+}
+
+/// The watches of one kind: one, or one per namespace.
+#[derive(Default)]
 struct Watch {
+    parts: HashMap<String, Part>,
+}
+
+/// One watch.
+#[derive(Default)]
+struct Part {
     is_synced: bool,
     failure: Option<String>,
     unseen: HashSet<ObjectKey>,
     task: Option<AbortHandle>,
+}
+
+impl Watch {
+    fn is_synced(&self) -> bool {
+        self.parts.values().all(|part| part.is_synced)
+    }
+
+    /// Why what there is cannot be told, if it never could.
+    fn failure(&self) -> Option<String> {
+        self.parts.values().filter(|part| !part.is_synced).find_map(|part| part.failure.clone())
+    }
 }
 
 #[derive(Default)]
@@ -61,6 +117,10 @@ struct State {
     watches: HashMap<GroupKind, Watch>,
     index: Index,
     waiters: Vec<Arc<str>>,
+    /// Who has objects of kinds that are not served.
+    without_kind: BTreeSet<Arc<str>>,
+    schemas: Arc<WithCustom>,
+    schemas_version: u64,
 }
 
 /// The live objects of one cluster.
@@ -71,13 +131,49 @@ pub struct LiveCluster {
     state: Mutex<State>,
     discovering: tokio::sync::Mutex<()>,
     concern: Concern,
+    reach: Reach,
+    measured: OnceLock<(Arc<Metrics>, String)>,
 }
 
 impl LiveCluster {
     /// Starts with nothing watched.
     pub fn of(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>, rules: Rules, concern: Concern) -> Arc<Self> {
+        Self::within(Reach::default(), cluster, clock, rules, concern)
+    }
+
+    /// Starts with nothing watched, never to look further than `reach`.
+    pub fn within(
+        reach: Reach,
+        cluster: Arc<dyn Cluster>,
+        clock: Arc<dyn Clock>,
+        rules: Rules,
+        concern: Concern,
+    ) -> Arc<Self> {
         let state = Mutex::new(State::default());
-        Arc::new(Self { cluster, clock, rules, state, discovering: tokio::sync::Mutex::new(()), concern })
+        let (discovering, measured) = (tokio::sync::Mutex::new(()), OnceLock::new());
+        Arc::new(Self { cluster, clock, rules, state, discovering, concern, reach, measured })
+    }
+
+    /// Counts what the cluster tells of, under its URL, from now on.
+    pub fn measure(&self, metrics: Arc<Metrics>, server: &str) {
+        // The first to measure it goes on doing so.
+        let _already_measured = self.measured.set((metrics, server.to_owned()));
+    }
+
+    /// What of the cluster is looked at.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// The schemas of the kinds that are served, with a number that changes when they do.
+    pub fn schemas(&self) -> (Arc<WithCustom>, u64) {
+        let state = self.state();
+        (state.schemas.clone(), state.schemas_version)
+    }
+
+    /// Lists the objects of a namespace that no other object owns, of the kinds that are watched.
+    pub fn top_level_in(&self, namespace: &str) -> Vec<Arc<Record>> {
+        self.state().index.top_level_in(namespace)
     }
 
     /// The API server behind this.
@@ -119,32 +215,49 @@ impl LiveCluster {
                 wanted.insert(GroupKind::of(group, kind));
             }
         }
+        let definitions = GroupKind::of("apiextensions.k8s.io", "CustomResourceDefinition");
+        let is_custom = |kind: &GroupKind| match discovery.preferred(kind) {
+            Some(served) => BuiltIn.schema(&served.gvk.api_version(), &served.gvk.kind).is_none(),
+            None => true,
+        };
+        // For their schemas, and to learn of kinds that are not served yet. Doing without is possible.
+        let wants_schemas = !kinds.contains(&definitions) && kinds.iter().any(is_custom);
+        if wants_schemas {
+            wanted.insert(definitions.clone());
+        }
         let mut readiness = Readiness::default();
         let mut state = self.state();
         for kind in wanted {
+            let is_optional = wants_schemas && kind == definitions;
             match state.watches.get(&kind) {
-                Some(Watch { failure: Some(reason), is_synced: false, .. }) => {
-                    readiness.failed.push((kind, reason.clone()));
-                }
-                Some(Watch { is_synced: true, .. }) => {}
-                Some(_) => {
-                    readiness.waiting.insert(kind);
-                }
+                Some(watch) if watch.is_synced() => {}
+                Some(watch) => match watch.failure() {
+                    Some(_) if is_optional => {}
+                    Some(reason) => readiness.failed.push((kind, reason)),
+                    None => _ = readiness.waiting.insert(kind),
+                },
                 None => match discovery.preferred(&kind).filter(|served| served.can("list")) {
-                    Some(served) => {
+                    Some(served) if self.reaches(served) => {
                         self.start(&mut state, served.clone());
                         readiness.waiting.insert(kind);
                     }
-                    None => {
-                        readiness.not_served.insert(kind);
-                    }
+                    Some(_) => {}
+                    None if is_optional => {}
+                    None => _ = readiness.not_served.insert(kind),
                 },
             }
         }
         if !readiness.waiting.is_empty() {
             state.waiters.push(instance.into());
         }
+        if !readiness.not_served.is_empty() {
+            state.without_kind.insert(instance.into());
+        }
         Ok(readiness)
+    }
+
+    fn reaches(&self, served: &ServedKind) -> bool {
+        self.reach.namespaces.is_empty() || served.is_namespaced || self.reach.cluster_resources
     }
 
     /// Finds an object.
@@ -174,15 +287,20 @@ impl LiveCluster {
 
     /// Lists the kinds that are watched, with what is wrong with those that fail.
     pub fn watched(&self) -> Vec<(GroupKind, Option<String>)> {
-        self.state().watches.iter().map(|(kind, watch)| (kind.clone(), watch.failure.clone())).collect()
+        let state = self.state();
+        let failure = |watch: &Watch| watch.parts.values().find_map(|part| part.failure.clone());
+        state.watches.iter().map(|(kind, watch)| (kind.clone(), failure(watch))).collect()
     }
 
     /// Takes in what the API answered to a write of ours. Nobody is told: the caller knows.
     pub fn written(&self, live: Value) -> Arc<Record> {
+        let is_definition = live["kind"] == "CustomResourceDefinition";
+        let schemas = is_definition.then(|| live.clone());
         let record = Record::of(live, &self.rules);
         let key = record.live.key.clone();
         let fallback = Arc::new(record.clone());
         let mut state = self.state();
+        state.learn(schemas.as_ref(), &record);
         state.index.put(record);
         state.index.get(&key).cloned().unwrap_or(fallback)
     }
@@ -198,66 +316,98 @@ impl LiveCluster {
 
     fn start(self: &Arc<Self>, state: &mut State, served: ServedKind) {
         let kind = served.gvk.group_kind();
-        let this = Arc::downgrade(self);
-        let scope = Scope { kind: served, detail: Detail::Full, selection: Selection::default() };
-        let of_kind = kind.clone();
-        let tell = move |observation| {
-            if let Some(live) = this.upgrade() {
-                live.observe(&of_kind, observation);
-            }
+        let everywhere = vec![String::new()];
+        let places = match served.is_namespaced && !self.reach.namespaces.is_empty() {
+            true => &self.reach.namespaces,
+            false => &everywhere,
         };
-        let task = tokio::spawn(informer::run(self.cluster.clone(), self.clock.clone(), scope, tell));
-        let watch = Watch { is_synced: false, failure: None, unseen: HashSet::new(), task: Some(task.abort_handle()) };
+        let mut watch = Watch::default();
+        for namespace in places {
+            let this = Arc::downgrade(self);
+            let selection = Selection { namespace: namespace.clone(), ..Selection::default() };
+            let scope = Scope { kind: served.clone(), detail: Detail::Full, selection };
+            let (of_kind, of_namespace) = (kind.clone(), namespace.clone());
+            let tell = move |observation| {
+                if let Some(live) = this.upgrade() {
+                    live.observe(&of_kind, &of_namespace, observation);
+                }
+            };
+            let task = tokio::spawn(informer::run(self.cluster.clone(), self.clock.clone(), scope, tell));
+            watch.parts.insert(namespace.clone(), Part { task: Some(task.abort_handle()), ..Part::default() });
+        }
         state.watches.insert(kind, watch);
     }
 
-    fn observe(&self, kind: &GroupKind, observation: Observation) {
+    fn observe(&self, kind: &GroupKind, namespace: &str, observation: Observation) {
+        let began = self.clock.now();
+        let of_namespace = match &observation {
+            Observation::Applied(live) | Observation::Deleted(live) => Some(object::namespace(live).to_owned()),
+            _ => None,
+        };
+        self.take_in(kind, namespace, observation);
+        if let (Some((metrics, server)), Some(of_namespace)) = (self.measured.get(), of_namespace) {
+            let took = self.clock.now().duration_since(began).as_secs_f64();
+            metrics.cluster_event(server, &of_namespace, &kind.group, &kind.kind, took);
+        }
+    }
+
+    fn take_in(&self, kind: &GroupKind, namespace: &str, observation: Observation) {
+        let is_definition = kind.kind == "CustomResourceDefinition" || kind.kind == "APIService";
         let mut concerned: Vec<Arc<str>> = Vec::new();
         match observation {
             Observation::Began => {
                 let mut state = self.state();
-                let known = state.index.keys_of(kind).into_iter().collect();
-                if let Some(watch) = state.watches.get_mut(kind) {
-                    watch.unseen = known;
+                let known = state.index.keys_of(kind, namespace).into_iter().collect();
+                if let Some(part) = state.part(kind, namespace) {
+                    part.unseen = known;
                 }
             }
             Observation::Listed(live) => {
+                let schemas = is_definition.then(|| live.clone());
                 let record = Record::of(live, &self.rules);
                 let mut state = self.state();
-                if let Some(watch) = state.watches.get_mut(kind) {
-                    watch.unseen.remove(&record.live.key);
+                if let Some(part) = state.part(kind, namespace) {
+                    part.unseen.remove(&record.live.key);
                 }
+                state.learn(schemas.as_ref(), &record);
                 concerned = state.index.put(record);
             }
             Observation::Ended => {
                 let mut state = self.state();
-                let Some(watch) = state.watches.get_mut(kind) else { return };
-                watch.is_synced = true;
-                watch.failure = None;
-                for gone in std::mem::take(&mut watch.unseen) {
+                let Some(part) = state.part(kind, namespace) else { return };
+                part.is_synced = true;
+                part.failure = None;
+                for gone in std::mem::take(&mut part.unseen) {
                     concerned.extend(state.index.remove(&gone, None));
                 }
                 concerned.append(&mut state.waiters);
             }
             Observation::Applied(live) => {
-                let is_definition = kind.kind == "CustomResourceDefinition" || kind.kind == "APIService";
+                let schemas = is_definition.then(|| live.clone());
                 let record = Record::of(live, &self.rules);
                 let mut state = self.state();
+                state.learn(schemas.as_ref(), &record);
                 concerned = state.index.put(record);
                 if is_definition {
                     state.discovery = None;
+                    concerned.extend(std::mem::take(&mut state.without_kind));
                 }
             }
             Observation::Deleted(live) => {
                 let mut state = self.state();
                 concerned = state.index.remove(&object::key(&live), Some(object::uid(&live)));
+                if is_definition {
+                    state.discovery = None;
+                    Arc::make_mut(&mut state.schemas).remove(&live);
+                    state.schemas_version += 1;
+                }
             }
             Observation::Failed(error) => {
                 tracing::warn!(kind = %kind, reason = %error, "a kind cannot be watched");
                 let mut state = self.state();
-                if let Some(watch) = state.watches.get_mut(kind) {
-                    let is_news = watch.failure.is_none();
-                    watch.failure = Some(error.to_string());
+                if let Some(part) = state.part(kind, namespace) {
+                    let is_news = part.failure.is_none();
+                    part.failure = Some(error.to_string());
                     if is_news {
                         concerned.append(&mut state.waiters);
                     }
@@ -270,9 +420,26 @@ impl LiveCluster {
     }
 }
 
+impl State {
+    fn part(&mut self, kind: &GroupKind, namespace: &str) -> Option<&mut Part> {
+        self.watches.get_mut(kind)?.parts.get_mut(namespace)
+    }
+
+    /// Takes the schemas out of a definition that is new or changed.
+    fn learn(&mut self, definition: Option<&Value>, record: &Record) {
+        let Some(definition) = definition else { return };
+        let is_known = self.index.get(&record.live.key).is_some_and(|known| known.digest == record.digest);
+        if !is_known {
+            Arc::make_mut(&mut self.schemas).add(definition);
+            self.schemas_version += 1;
+        }
+    }
+}
+
 impl Drop for LiveCluster {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        state.watches.values_mut().filter_map(|watch| watch.task.take()).for_each(|task| task.abort());
+        let parts = state.watches.values_mut().flat_map(|watch| watch.parts.values_mut());
+        parts.filter_map(|part| part.task.take()).for_each(|task| task.abort());
     }
 }

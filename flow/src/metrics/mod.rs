@@ -5,6 +5,7 @@
 //! ([`scrape`]). The encoder adds `_total` to the names of counters, so they are registered without it.
 //! Source: Argo CD 3.5 `controller/metrics`, `reposerver/metrics`.
 
+pub mod cluster;
 pub mod git;
 pub mod scrape;
 
@@ -15,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use landfall_model::application::Application;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -31,6 +33,8 @@ const RECONCILE_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.25, 0.5, 1.0, 
 /// Seconds. From what a webhook makes possible to what a stuck repository looks like.
 const LATENCY_BUCKETS: [f64; 15] =
     [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1800.0, 3600.0];
+/// Seconds. Source: Argo CD `argocd_resource_events_processing`.
+const EVENT_BUCKETS: [f64; 7] = [0.0001, 0.001, 0.01, 0.25, 0.5, 1.0, 2.0];
 /// Seconds. Source: Argo CD `argocd_git_request_duration_seconds`.
 const GIT_BUCKETS: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 20.0];
 
@@ -64,6 +68,8 @@ struct Series {
     syncs: HashSet<Labels>,
     sync_seconds: HashSet<Labels>,
     latencies: HashSet<Labels>,
+    orphans: HashSet<Labels>,
+    requests: HashSet<Labels>,
 }
 
 /// The counters and histograms.
@@ -78,6 +84,12 @@ pub struct Metrics {
     git_fetch_failures: Count,
     git_listing_failures: Count,
     webhooks: Count,
+    orphans: Family<Labels, Gauge>,
+    requests: Count,
+    writes: Count,
+    writes_pending: Gauge,
+    cluster_events: Count,
+    event_times: Times,
     series: Mutex<HashMap<AppKey, Series>>,
 }
 
@@ -91,6 +103,28 @@ impl Default for Metrics {
         let (git_requests, git_fetch_failures, git_listing_failures) =
             (Count::default(), Count::default(), Count::default());
         let webhooks = Count::default();
+        let orphans = Family::<Labels, Gauge>::default();
+        let (requests, writes, cluster_events) = (Count::default(), Count::default(), Count::default());
+        let writes_pending = Gauge::default();
+        let event_times = Times::new_with_constructor(|| Histogram::new(EVENT_BUCKETS));
+        registry.register(
+            "argocd_app_k8s_request",
+            "Requests to clusters made for an application's syncs, by answer",
+            requests.clone(),
+        );
+        registry.register("argocd_kubectl_exec", "Writes to clusters, by what was asked for", writes.clone());
+        registry.register("argocd_kubectl_exec_pending", "Writes to clusters under way", writes_pending.clone());
+        registry.register("argocd_cluster_events", "Changes of objects that clusters told of", cluster_events.clone());
+        registry.register(
+            "argocd_resource_events_processing",
+            "How long a change that a cluster told of took to be taken in, in seconds",
+            event_times.clone(),
+        );
+        registry.register(
+            "argocd_app_orphaned_resources_count",
+            "Objects in an application's namespace that no application has, where its project asks for them",
+            orphans.clone(),
+        );
         registry.register(
             "argocd_app_reconcile",
             "How long a pass over an application took, in seconds",
@@ -135,6 +169,12 @@ impl Default for Metrics {
             git_fetch_failures,
             git_listing_failures,
             webhooks,
+            orphans,
+            requests,
+            writes,
+            writes_pending,
+            cluster_events,
+            event_times,
             series: Mutex::default(),
         }
     }
@@ -170,12 +210,33 @@ impl Metrics {
         self.webhooks.get_or_create(&vec![("sender", sender.to_owned()), ("answer", answer.to_owned())]).inc();
     }
 
+    /// Takes note of a change that a cluster told of, and how long it took to take it in.
+    pub fn cluster_event(&self, server: &str, namespace: &str, group: &str, kind: &str, seconds: f64) {
+        let mut labels = vec![("server", server.to_owned())];
+        self.event_times.get_or_create(&labels).observe(seconds);
+        labels.extend([
+            ("namespace", namespace.to_owned()),
+            ("group", group.to_owned()),
+            ("kind", kind.to_owned()),
+        ]);
+        self.cluster_events.get_or_create(&labels).inc();
+    }
+
+    /// Takes note of how many objects of an application's namespace no application has.
+    pub fn orphans(&self, of: &OfApplication, count: usize) {
+        let labels = of.labels();
+        self.with_series(&of.key, |series| series.orphans.insert(labels.clone()));
+        self.orphans.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Takes away what was counted of an application that is gone.
     pub fn forget(&self, key: &AppKey) {
         let gone = self.series.lock().unwrap_or_else(PoisonError::into_inner).remove(key).unwrap_or_default();
         gone.syncs.iter().for_each(|labels| _ = self.syncs.remove(labels));
         gone.sync_seconds.iter().for_each(|labels| _ = self.sync_seconds.remove(labels));
         gone.latencies.iter().for_each(|labels| _ = self.latencies.remove(labels));
+        gone.requests.iter().for_each(|labels| _ = self.requests.remove(labels));
+        gone.orphans.iter().for_each(|labels| _ = self.orphans.remove(labels));
     }
 
     fn with_series<T>(&self, key: &AppKey, act: impl FnOnce(&mut Series) -> T) -> T {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use landfall_model::application::Application;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -104,6 +105,9 @@ fn workings(controller: &Controller, registry: &mut Registry) {
     let depth = Gauges::default();
     depth.get_or_create(&vec![("name", "app_reconciliation_queue".to_owned())]).set(gauge(waiting));
     registry.register("workqueue_depth", "Applications that are due and wait", depth);
+    let adds = Family::<Labels, Counter>::default();
+    adds.get_or_create(&vec![("name", "app_reconciliation_queue".to_owned())]).inc_by(controller.queue.adds());
+    registry.register("workqueue_adds", "How often an application became due", adds);
     let mut single = |name: &str, help: &str, value: i64| {
         let metric = Gauge::<i64>::default();
         metric.set(value);

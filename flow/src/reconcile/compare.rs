@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use landfall_diff::schemas::WithCustom;
 use landfall_model::health::HealthStatus;
 use landfall_model::key::{GroupKind, ObjectKey};
 use landfall_sync::compare::LiveByKey;
@@ -21,7 +22,8 @@ const CHILD_LEVELS_MAX: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     by_key: HashMap<ObjectKey, (u64, u64, bool)>,
-    rules: u64,
+    /// The digest of the rules and the version of the schemas that the answers are for.
+    rules: (u64, u64),
 }
 
 /// What is there for an application.
@@ -62,10 +64,11 @@ pub(super) fn modified(
     targets: &Targets,
     present: &Present,
     comparison: &Comparison,
-    rules_digest: u64,
+    (schemas, version): (&WithCustom, u64),
 ) -> BTreeSet<ObjectKey> {
-    if answers.rules != rules_digest {
-        *answers = Answers { by_key: HashMap::new(), rules: rules_digest };
+    let rules = (comparison.digest, version);
+    if answers.rules != rules {
+        *answers = Answers { by_key: HashMap::new(), rules };
     }
     let mut modified = BTreeSet::new();
     let mut fresh = HashMap::with_capacity(targets.objects.len());
@@ -77,7 +80,7 @@ pub(super) fn modified(
             _ => match record.body() {
                 // An object of nobody: it is taken over by applying.
                 None => true,
-                Some(live) => comparison.differs(&target.object, &live),
+                Some(live) => comparison.differs(&target.object, &live, schemas),
             },
         };
         fresh.insert(target.key.clone(), (wanted, record.digest, differs));

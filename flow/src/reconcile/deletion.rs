@@ -9,7 +9,7 @@ use landfall_sync::compare::LiveByKey;
 use landfall_sync::deletion::{self, DeletionRequest, missing_finalizers};
 use landfall_sync::targets::Targets;
 
-use super::pass::{Pass, own_key};
+use super::pass::{Given, Pass, own_key};
 use super::{Controller, Memory, compare};
 use crate::commit::{self, Request, Writing};
 use crate::execute::Executor;
@@ -35,7 +35,7 @@ impl Controller {
         let sources = application.spec.sources();
         let targets = match has_hooks {
             true => self
-                .view(pass, application, sources, &vec![None; sources.len()], memory)
+                .view(pass, application, &Given { sources, revisions: &vec![None; sources.len()], manifests: &[] }, memory)
                 .await
                 .ok()
                 .map(|view| view.targets),
@@ -74,6 +74,7 @@ impl Controller {
             if let (false, Ok(cluster)) = (plan.groups.is_empty(), &cluster) {
                 let executor = Executor {
                     live: cluster.live.clone(),
+                cluster: self.measured(&application, cluster),
                     clock: self.clock.clone(),
                     carry_ignored: Arc::new(|wanted, _| wanted.clone()),
                 };

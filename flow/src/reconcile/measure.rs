@@ -1,13 +1,18 @@
 //! What a pass leaves behind in the metrics. It decides nothing.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use landfall_model::application::Application;
 use landfall_model::status::{ApplicationStatus, OperationState};
+use landfall_ports::cluster::Cluster;
 use landfall_repository::refs::CommitId;
 
 use super::Controller;
+use crate::destinations::KnownCluster;
 use crate::home::Known;
 use crate::metrics::OfApplication;
+use crate::metrics::cluster::MeasuredCluster;
 
 impl Controller {
     /// Times a pass that began at a moment.
@@ -67,6 +72,16 @@ impl Controller {
             }
         }
         ages
+    }
+
+    /// A cluster whose requests are counted for an application.
+    pub(super) fn measured(&self, application: &Application, cluster: &KnownCluster) -> Arc<dyn Cluster> {
+        Arc::new(MeasuredCluster {
+            cluster: cluster.live.cluster().clone(),
+            metrics: self.metrics.clone(),
+            of: OfApplication::of(application),
+            server: cluster.server.clone(),
+        })
     }
 
     /// The URL of the cluster that an application goes to; what it says itself if there is no such cluster.

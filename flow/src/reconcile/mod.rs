@@ -11,6 +11,7 @@
 //! A pass never waits for something to happen in a cluster: it says what it waits for and ends; the watch that sees it
 //! happen wakes the application. All progress is in `status.operationState`, so a pass that dies is repeated by the next.
 
+mod clusters;
 mod compare;
 mod deletion;
 mod grounds;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use landfall_model::application::Application;
 use landfall_model::tracking;
 use landfall_ports::clock::Clock;
-use landfall_ports::cluster::Cluster;
+use landfall_ports::cluster::{Cluster, ClusterConnector, Discovery};
 use landfall_repository::address;
 use landfall_sync::targets::Targets;
 use tokio::sync::Semaphore;
@@ -37,6 +38,7 @@ use crate::destinations::Destinations;
 use crate::events::Events;
 use crate::home::{AppKey, Home, HomeChange, HomeKind};
 use crate::informer::{self, Scope};
+use crate::installation::Installed;
 use crate::live::Concern;
 use crate::metrics::Metrics;
 use crate::metrics::git::MeasuredGit;
@@ -64,11 +66,12 @@ struct Memory {
 }
 
 /// What targets were made from: the renders by identity, and everything else by digest.
-#[derive(PartialEq, Clone)]
+#[derive(Clone)]
 struct TargetsKey {
     rendered: Vec<Arc<Rendered>>,
     spec: u64,
-    discovery: usize,
+    discovery: Arc<Discovery>,
+    installed: Arc<Installed>,
 }
 
 /// Keeps applications as their sources have them.
@@ -100,12 +103,15 @@ pub struct Controller {
     rendering: Semaphore,
     memories: Mutex<HashMap<AppKey, Arc<tokio::sync::Mutex<Memory>>>>,
     passes: AtomicU64,
+    clusters: clusters::Clusters,
 }
 
 /// What a controller is made of.
 pub struct Parts {
     /// Where Applications stand.
     pub home_cluster: Arc<dyn Cluster>,
+    /// How other clusters are reached.
+    pub connector: Arc<dyn ClusterConnector>,
     /// Git.
     pub git: Arc<dyn landfall_ports::git::GitRemote>,
     /// Chart repositories.
@@ -123,7 +129,7 @@ pub struct Parts {
 impl Controller {
     /// Makes a controller that knows no cluster yet: add them to [`Controller::destinations`].
     pub fn of(parts: Parts) -> Arc<Self> {
-        let Parts { home_cluster, git, chart_repositories, registry, renderer, clock, settings } = parts;
+        let Parts { home_cluster, connector, git, chart_repositories, registry, renderer, clock, settings } = parts;
         let metrics = Arc::new(Metrics::default());
         let git = Arc::new(MeasuredGit { git, metrics: metrics.clone(), clock: clock.clone() });
         let repositories = Arc::new(Repositories::of(git, clock.clone(), settings.poll_interval));
@@ -143,6 +149,7 @@ impl Controller {
             settings,
             memories: Mutex::default(),
             passes: AtomicU64::new(0),
+            clusters: clusters::Clusters::of(connector),
         })
     }
 
@@ -163,6 +170,8 @@ impl Controller {
             let this = self.clone();
             tasks.spawn(async move { this.watch_home(kind).await });
         }
+        let this = self.clone();
+        tasks.spawn(async move { this.keep_clusters().await });
         let this = self.clone();
         tasks.spawn(async move { this.poll().await });
         let this = self.clone();
@@ -210,9 +219,12 @@ impl Controller {
                 self.metrics.forget(&key);
                 self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             }
+            HomeChange::Clusters => self.clusters.wake(),
             HomeChange::Project(project) => {
+                let is_global = self.home.installed().access.is_global(&project);
                 for (key, known) in self.home.applications() {
-                    if known.application.as_ref().is_ok_and(|application| application.spec.project() == project) {
+                    let is_of = |application: &Application| is_global || application.spec.project() == project;
+                    if known.application.as_ref().is_ok_and(is_of) {
                         self.queue.push(key);
                     }
                 }
@@ -253,6 +265,8 @@ impl Controller {
 
     /// Hands out applications that are due, a bounded number at the same time.
     async fn dispatch(self: Arc<Self>) {
+        // Before everything that people wrote is known, an application would be told that its project does not exist.
+        self.clusters.until_known().await;
         let free = Arc::new(Semaphore::new(self.settings.passes_at_once_max));
         loop {
             let slot = free.clone().acquire_owned().await.expect("the semaphore is never closed");

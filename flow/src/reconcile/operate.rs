@@ -10,8 +10,10 @@ use landfall_ports::cluster::ClusterError;
 use landfall_sync::compare::Compared;
 use landfall_sync::decide::Decision;
 use landfall_sync::plan::{self, PlanRequest};
+use landfall_sync::shorten::shorten;
 
 use super::Controller;
+use super::compare::Answers;
 use super::pass::{Pass, View, namespace_state};
 use crate::commit::{self, Request, Writing};
 use crate::execute::Executor;
@@ -19,6 +21,9 @@ use crate::home::Known;
 
 /// How many plans one pass carries out before it lets others go first; the operation goes on in the next pass.
 const PLANS_PER_PASS_MAX: usize = 64;
+/// How many steps are begun without writing first that the operation runs. A controller that dies meanwhile decides anew,
+/// and finds done what was done.
+const STEPS_UNTOLD_MAX: usize = 64;
 
 /// Where an operation stands after a pass.
 pub(super) struct Operated {
@@ -37,26 +42,25 @@ impl Controller {
         known: &Known,
         application: &Application,
         view: &View,
-        state: OperationState,
-        begins: bool,
+        (state, begins): (OperationState, bool),
+        answers: &mut Answers,
     ) -> Result<Operated, ClusterError> {
         let carrying = view.grounds.comparison.clone();
+        let (schemas, _) = view.grounds.cluster.live.schemas();
         let executor = Executor {
             live: view.grounds.cluster.live.clone(),
+                cluster: self.measured(application, &view.grounds.cluster),
             clock: self.clock.clone(),
-            carry_ignored: Arc::new(move |wanted, live| carrying.carry_ignored(wanted, live)),
+            carry_ignored: Arc::new(move |wanted, live| carrying.carry_ignored(wanted, live, &schemas)),
         };
         let discovery = view.discovery.clone();
         let mut state = state;
         let mut after = None;
-        // That an operation runs is written before anything is done: a controller that starts anew goes on with it.
-        if begins {
-            self.write_state(pass, known, application, &state).await?;
-        }
+        let mut is_written = !begins;
         for _ in 0..PLANS_PER_PASS_MAX {
             let (present, compared) = match after.take() {
                 Some(found) => found,
-                None => self.compare_again(pass, application, view),
+                None => self.compare_again(pass, application, view, answers),
             };
             let served_now = view.grounds.cluster.live.discovery().await.unwrap_or_else(|_| discovery.clone());
             let is_served = |gvk: &GroupVersionKind| served_now.find(gvk).is_some();
@@ -74,12 +78,15 @@ impl Controller {
             if plan.groups.is_empty() {
                 return Ok(Operated { state: plan.state, compared: Some(compared), then: None });
             }
-            if plan.record_first {
+            // What ends within the pass is written at its end. People are told before what takes a while.
+            let steps: usize = plan.groups.iter().map(Vec::len).sum();
+            if plan.record_first || (!is_written && steps > STEPS_UNTOLD_MAX) {
                 self.write_state(pass, known, application, &plan.state).await?;
+                is_written = true;
             }
             let outcomes = executor.run(&plan.groups).await;
             state = plan::record(&plan, &outcomes, Time::of(self.clock.now()));
-            after = Some(self.compare_again(pass, application, view));
+            after = Some(self.compare_again(pass, application, view, answers));
             if state.phase.is_completed() {
                 break;
             }
@@ -101,6 +108,8 @@ impl Controller {
         let current = self.home.application(pass.key).unwrap_or_else(|| Arc::new(known.clone()));
         let mut status = current.application.as_ref().unwrap_or(application).status.clone();
         status.operation_state = Some(state.clone());
+        // The end of the pass tells that it was shortened.
+        let _told_later = shorten(&mut status, &application.status, pass.now);
         let writing = Writing { status: &status, operation: Some(&state.operation), refresh: Request::Keep };
         commit::write(&*self.home_cluster, &self.home, pass.key, &current, &writing).await.map(|_| ())
     }

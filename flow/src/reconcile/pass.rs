@@ -6,11 +6,12 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use landfall_access::orphans::OrphanSettings;
 use landfall_model::annotations::REFRESH;
 use landfall_model::application::Application;
 use landfall_model::key::{GroupKind, GroupVersionKind, ObjectKey};
 use landfall_model::outcome::{Event, EventReason};
-use landfall_model::status::{Condition, ConditionType};
+use landfall_model::status::{Condition, ConditionType, OperationState, SyncStatusCode};
 use landfall_model::time::Time;
 use landfall_model::window::WindowVerdict;
 use landfall_ports::cluster::{ClusterError, Discovery};
@@ -18,16 +19,18 @@ use landfall_sync::compare::{self as comparison, CompareRequest, Compared};
 use landfall_sync::conclude::{ConcludeRequest, HealthPlace, conclude};
 use landfall_sync::decide::{self, Decision, Snapshot, decide};
 use landfall_sync::plan::NamespaceState;
+use landfall_sync::shorten::shorten;
 use landfall_sync::start;
 use landfall_sync::targets::{self, Targets, TargetsRequest};
 
-use super::compare::{Present, kinds, modified, present};
+use super::compare::{Answers, Present, kinds, modified, present};
 use super::grounds::Grounds;
 use super::sources::{Capabilities, Observed, Refresh, Unavailable};
 use super::{Controller, FAILURE_WAIT, FAILURE_WAIT_MAX, Memory, TargetsKey};
 use crate::commit::{self, Request, Writing};
 use crate::destinations::KnownCluster;
 use crate::home::{AppKey, Known};
+use crate::metrics::OfApplication;
 
 /// Everything a pass found about what it compares.
 pub(super) struct View {
@@ -49,6 +52,17 @@ pub(super) enum NoView {
     Patience,
 }
 
+/// What is rendered and compared.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    /// The sources.
+    pub(super) sources: &'a [landfall_model::application::Source],
+    /// The revision of each; `None`: what its target revision resolves to.
+    pub(super) revisions: &'a [Option<String>],
+    /// Manifests in place of what the sources hold, each a YAML or JSON document; mostly none.
+    pub(super) manifests: &'a [String],
+}
+
 /// What the pass is about.
 pub(super) struct Pass<'a> {
     pub(super) key: &'a AppKey,
@@ -59,7 +73,10 @@ pub(super) struct Pass<'a> {
 
 impl Controller {
     /// Makes one pass, whatever the application's state; errors are told on the application and tried again later.
-    #[tracing::instrument(skip_all, fields(application = %key, reconcile = self.next_pass_id()))]
+    #[tracing::instrument(
+        skip_all,
+        fields(application = %key, reconcile = self.next_pass_id(), revision = tracing::field::Empty)
+    )]
     pub(super) async fn pass(&self, key: &AppKey) {
         let Some(known) = self.home.application(key) else { return };
         let began = self.clock.now();
@@ -100,11 +117,14 @@ impl Controller {
         }
         let wanted = decide::wanted(application);
         let newest_sources = application.spec.sources();
-        let newest = self.view(&pass, application, newest_sources, &vec![None; newest_sources.len()], memory).await;
+        let unnamed = vec![None; newest_sources.len()];
+        let given = Given { sources: newest_sources, revisions: &unnamed, manifests: &[] };
+        let newest = self.view(&pass, application, &given, memory).await;
         let asked = match wanted.is_newest {
             true => None,
             false => {
-                Some(self.view(&pass, application, wanted.sources, &wanted.revisions, &mut Memory::default()).await)
+                let given = Given { sources: wanted.sources, revisions: &wanted.revisions, manifests: wanted.manifests };
+                Some(self.view(&pass, application, &given, &mut Memory::default()).await)
             }
         };
         if matches!(newest, Err(NoView::NotYet)) || matches!(asked, Some(Err(NoView::NotYet))) {
@@ -126,7 +146,11 @@ impl Controller {
         newest: Result<View, NoView>,
         asked: Option<Result<View, NoView>>,
     ) -> Result<(), ClusterError> {
-        let (newest, mut errors) = split(newest);
+        let (mut newest, mut errors) = split(newest);
+        let mut asked = asked;
+        for view in [newest.as_mut(), asked.as_mut().and_then(|view| view.as_mut().ok())].into_iter().flatten() {
+            heed_namespace(&mut view.compared, application, application.status.operation_state.as_ref());
+        }
         let (asked, asked_errors, has_own_view) = match asked {
             Some(view) => {
                 let (view, errors) = split(view);
@@ -173,7 +197,10 @@ impl Controller {
         let mut after = None;
         if works && let (Some(current), Some(view)) = (state.take(), view) {
             let begins = !matches!(decision, Decision::Continue);
-            let operated = self.operate(pass, known, application, view, current, begins).await?;
+            // Answers are kept between passes for the application's own targets only.
+            let mut others = Answers::default();
+            let answers = if has_own_view { &mut others } else { &mut memory.answers };
+            let operated = self.operate(pass, known, application, view, (current, begins), answers).await?;
             after = operated.compared;
             state = Some(operated.state);
             if let Some(then) = operated.then {
@@ -181,17 +208,20 @@ impl Controller {
             }
         }
         // What was applied is in the live index: the status tells what is there now, not what was there before.
-        let compared = match (after, &newest) {
+        let mut compared = match (after, &newest) {
             (Some(compared), _) if !has_own_view => Some(compared),
-            (Some(_), Some(newest)) => Some(self.compare_again(pass, application, newest).1),
+            (Some(_), Some(newest)) => Some(self.compare_again(pass, application, newest, &mut memory.answers).1),
             (_, newest) => newest.as_ref().map(|view| view.compared.clone()),
         };
+        if let Some(compared) = &mut compared {
+            heed_namespace(compared, application, state.as_ref().or(application.status.operation_state.as_ref()));
+        }
         if let Some(view) = &newest {
             errors.extend(view.targets.conditions.iter().cloned());
             errors.extend(view.grounds.comparison.condition());
         }
         let current = self.home.application(pass.key).unwrap_or_else(|| Arc::new(known.clone()));
-        let verdict = conclude(&ConcludeRequest {
+        let mut verdict = conclude(&ConcludeRequest {
             application,
             now: Time::of(self.clock.now()),
             decision: &decision,
@@ -215,6 +245,10 @@ impl Controller {
             }
             memory.note.clone_from(&verdict.note);
         }
+        if let Some(told) = shorten(&mut verdict.status, &application.status, Time::of(self.clock.now())) {
+            let (reason, is_warning) = (EventReason::StatusRefreshed, true);
+            verdict.events.push(Event { reason, is_warning, message: told.message });
+        }
         let writing =
             Writing { status: &verdict.status, operation: verdict.operation.as_ref(), refresh: Request::Clear };
         commit::write(&*self.home_cluster, &self.home, pass.key, &current, &writing).await?;
@@ -228,7 +262,8 @@ impl Controller {
             .sources()
             .iter()
             .any(|source| !source.chart.is_empty() || source.repo_url.starts_with("oci://"));
-        if newest.is_none() || reads_charts {
+        let watches_orphans = newest.as_ref().is_some_and(|view| matches!(view.grounds.orphans(), Ok(Some(_))));
+        if newest.is_none() || reads_charts || watches_orphans {
             self.again_later(pass.key, self.settings.poll_interval);
         }
         if let Some(at) = verdict.wake_at {
@@ -245,10 +280,10 @@ impl Controller {
         &self,
         pass: &Pass<'_>,
         application: &Application,
-        sources: &[landfall_model::application::Source],
-        revisions: &[Option<String>],
+        given: &Given<'_>,
         memory: &mut Memory,
     ) -> Result<View, NoView> {
+        let Given { sources, revisions, manifests } = *given;
         let invalid = |message: String| {
             NoView::Errors(vec![Condition {
                 condition_type: ConditionType::InvalidSpecError,
@@ -265,17 +300,28 @@ impl Controller {
         let cluster = &grounds.cluster;
         let discovery = cluster.live.discovery().await.map_err(|error| unreachable(cluster, &error))?;
         let capabilities = capabilities(&discovery);
-        let observed = match self.observe_sources(application, sources, revisions, &capabilities, pass.refresh).await {
+        let observing = async {
+            match manifests.is_empty() {
+                true => self.observe_sources(application, sources, revisions, &capabilities, pass.refresh).await,
+                false => Observed::of_manifests(manifests, revisions, &application.status.sync),
+            }
+        };
+        let observed = match observing.await {
             Ok(observed) => observed,
             Err(unavailable) => return Err(self.tolerate(unavailable, application, memory)),
         };
+        tracing::Span::current().record("revision", observed.revisions.join(","));
         memory.unavailable_since = None;
         let targets = self.targets(pass, application, &grounds, &observed, &discovery, memory);
         if !targets.is_usable() {
             return Err(NoView::Errors(targets.conditions.clone()));
         }
         let earlier = application.status.resources.iter().map(|resource| resource.key().group_kind());
-        let wanted_kinds = kinds(&targets, earlier);
+        let mut wanted_kinds = kinds(&targets, earlier.filter(|kind| !grounds.excludes(kind)));
+        let orphans = grounds.orphans().map_err(invalid)?;
+        if orphans.is_some() {
+            wanted_kinds.extend(kinds_of_orphans(&discovery, &grounds));
+        }
         let readiness = cluster.live.ensure(&wanted_kinds, &pass.instance).await;
         let readiness = readiness.map_err(|error| unreachable(cluster, &error))?;
         if !readiness.waiting.is_empty() {
@@ -283,20 +329,55 @@ impl Controller {
         }
         let unreadable: BTreeMap<GroupKind, String> = readiness.failed.into_iter().collect();
         let present = present(&cluster.live, &targets, &pass.instance);
-        let modified =
-            modified(&mut memory.answers, &targets, &present, &grounds.comparison, grounds.comparison.digest);
-        let compared = self.compare(pass, application, &grounds, &targets, &present, &modified, &unreadable);
+        let (schemas, version) = cluster.live.schemas();
+        let modified = modified(&mut memory.answers, &targets, &present, &grounds.comparison, (&schemas, version));
+        let mut compared = self.compare(pass, application, &grounds, &targets, &present, &modified, &unreadable);
+        if let Some(settings) = orphans {
+            compared.conditions.extend(self.orphans(application, &grounds, &settings));
+        }
         Ok(View { grounds, discovery, observed, targets, compared, unreadable })
     }
 
-    /// Looks at the live index again, after something was applied.
-    pub(super) fn compare_again(&self, pass: &Pass<'_>, application: &Application, view: &View) -> (Present, Compared) {
+    /// Looks at the live index again, after something was applied. `answers` are those for the view's targets, or none.
+    pub(super) fn compare_again(
+        &self,
+        pass: &Pass<'_>,
+        application: &Application,
+        view: &View,
+        answers: &mut Answers,
+    ) -> (Present, Compared) {
         let present = present(&view.grounds.cluster.live, &view.targets, &pass.instance);
-        let modified =
-            modified(&mut super::compare::Answers::default(), &view.targets, &present, &view.grounds.comparison, 0);
+        let (schemas, version) = view.grounds.cluster.live.schemas();
+        let modified = modified(answers, &view.targets, &present, &view.grounds.comparison, (&schemas, version));
         let compared =
             self.compare(pass, application, &view.grounds, &view.targets, &present, &modified, &view.unreadable);
         (present, compared)
+    }
+
+    /// The objects of the application's namespace that no application has, as a warning and in the metrics.
+    fn orphans(&self, application: &Application, grounds: &Grounds, settings: &OrphanSettings) -> Option<Condition> {
+        let namespace = &application.spec.destination.namespace;
+        let is_anybodys = |instance: &str| self.home.application(&self.key_of(instance)).is_some();
+        let mut found: Vec<ObjectKey> = Vec::new();
+        for record in grounds.cluster.live.top_level_in(namespace) {
+            let key = &record.live.key;
+            let is_owned = record.live.owner.as_deref().is_some_and(is_anybodys);
+            if !is_owned && !settings.ignores(key) && grounds.may_be_orphan(key) {
+                found.push(key.clone());
+            }
+        }
+        self.metrics.orphans(&OfApplication::of(application), found.len());
+        if found.is_empty() || !settings.warns {
+            return None;
+        }
+        found.sort();
+        let message = format!(
+            "Application has {} orphaned resources: {}; add them to an application, delete them, or name them in orphanedResources.ignore of project {}",
+            found.len(),
+            landfall_sync::explain::names(found.iter()),
+            application.spec.project()
+        );
+        Some(Condition { condition_type: ConditionType::OrphanedResourceWarning, message, last_transition_time: None })
     }
 
     fn compare(
@@ -333,7 +414,8 @@ impl Controller {
         let key = TargetsKey {
             rendered: observed.rendered.clone(),
             spec: digest_of(&(&application.spec.destination, &application.spec.sync_policy, grounds.rules())),
-            discovery: Arc::as_ptr(discovery) as usize,
+            discovery: discovery.clone(),
+            installed: grounds.installed.clone(),
         };
         if let Some((known, targets)) = &memory.targets
             && known.is_same(&key)
@@ -348,7 +430,7 @@ impl Controller {
             rendered: observed.rendered.iter().map(|rendered| rendered.objects.clone()).collect(),
             is_namespaced: &is_namespaced,
             permit: &|key| grounds.permit(key),
-            is_excluded: &|_| false,
+            is_excluded: &|kind| grounds.excludes(kind),
         }));
         memory.targets = Some((key, targets.clone()));
         targets
@@ -393,7 +475,8 @@ impl Controller {
 impl TargetsKey {
     fn is_same(&self, other: &Self) -> bool {
         self.spec == other.spec
-            && self.discovery == other.discovery
+            && Arc::ptr_eq(&self.discovery, &other.discovery)
+            && Arc::ptr_eq(&self.installed, &other.installed)
             && self.rendered.len() == other.rendered.len()
             && self.rendered.iter().zip(&other.rendered).all(|(a, b)| Arc::ptr_eq(a, b))
     }
@@ -406,6 +489,28 @@ fn unreachable(cluster: &KnownCluster, error: &ClusterError) -> NoView {
         message,
         last_transition_time: None,
     }])
+}
+
+/// The kinds that orphans may be of: everything that stands in namespaces and that the project permits.
+fn kinds_of_orphans(discovery: &Discovery, grounds: &Grounds) -> BTreeSet<GroupKind> {
+    let is_meant = |kind: &&landfall_ports::cluster::ServedKind| {
+        kind.is_namespaced
+            && kind.can("list")
+            && kind.can("watch")
+            && grounds.may_be_orphan(&ObjectKey::of(&kind.gvk.group, &kind.gvk.kind, "", ""))
+    };
+    discovery.kinds.iter().filter(is_meant).map(|kind| kind.gvk.group_kind()).collect()
+}
+
+/// Metadata of the namespace that was changed in the spec makes the application OutOfSync, and a sync of it Synced again.
+fn heed_namespace(compared: &mut Compared, application: &Application, last: Option<&OperationState>) {
+    let differs = compared.entries.iter().any(|entry| entry.counts);
+    let is_news = comparison::namespace_metadata_is_news(application, last);
+    match compared.status {
+        SyncStatusCode::Synced if is_news => compared.status = SyncStatusCode::OutOfSync,
+        SyncStatusCode::OutOfSync if !is_news && !differs => compared.status = SyncStatusCode::Synced,
+        _ => {}
+    }
 }
 
 fn split(view: Result<View, NoView>) -> (Option<View>, Vec<Condition>) {

@@ -7,7 +7,7 @@ use landfall_access::project::Permissions;
 use landfall_kustomize::{AllowList, BuildFlags, ROUNDS_MAX};
 use landfall_model::application::{Application, Source};
 use landfall_model::project::Project;
-use landfall_model::status::{Condition, ConditionType};
+use landfall_model::status::{Condition, ConditionType, SyncStatus};
 use landfall_repository::problem::{Fault, SourceError};
 use landfall_repository::refs::CommitId;
 
@@ -38,6 +38,37 @@ impl Unavailable {
     fn of(message: String, is_transient: bool) -> Self {
         let condition_type = ConditionType::ComparisonError;
         Self { condition: Condition { condition_type, message, last_transition_time: None }, is_transient }
+    }
+}
+
+impl Observed {
+    /// What somebody handed in in place of the sources (`operation.sync.manifests`), reported under the revisions that were
+    /// named, or else those that are known.
+    pub(super) fn of_manifests(
+        manifests: &[String],
+        revisions: &[Option<String>],
+        known: &SyncStatus,
+    ) -> Result<Self, Unavailable> {
+        let mut objects = Vec::new();
+        for (index, text) in manifests.iter().enumerate() {
+            let read = landfall_yaml::read(text.as_bytes(), landfall_yaml::Resolver::Kubernetes);
+            objects.extend(read.map_err(|error| {
+                Unavailable::of(format!("Failed to load target state: operation.sync.manifests[{index}]: {error}"), false)
+            })?);
+        }
+        let known = if known.revisions.is_empty() { std::slice::from_ref(&known.revision) } else { &known.revisions };
+        let revision = |(index, named): (usize, &Option<String>)| {
+            named.clone().or_else(|| known.get(index).cloned()).unwrap_or_default()
+        };
+        let revisions: Vec<String> = revisions.iter().enumerate().map(revision).collect();
+        let rendered = Rendered {
+            objects,
+            source_type: landfall_source::detect::SourceType::Directory,
+            warnings: Vec::new(),
+            is_deterministic: true,
+            revision: revisions.first().cloned().unwrap_or_default(),
+        };
+        Ok(Self { rendered: vec![Arc::new(rendered)], revisions })
     }
 }
 

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::history;
 use crate::http::HttpTransport;
+use crate::large::{self, Contents};
 use crate::mirror::{Mirror, Place, mirror_directory};
 use crate::settings::Settings;
 use crate::ssh;
@@ -137,12 +138,12 @@ impl GitClient {
     /// Opens the files of a commit, and those of its submodules below it.
     fn tree_with_submodules(&self, repository: Repository, commit: CommitId, nesting: usize) -> Opening<'_> {
         Box::pin(async move {
-            let large_files_wanted = repository.large_files_wanted;
+            let large = Arc::new(self.large_files(&repository, &commit).await?);
             let (of, parent) = (commit.clone(), repository.clone());
             let open = move |mirror: &Arc<Mirror>, inner: &Inner, url: &str| {
                 let root = history::root(mirror, url, &of)?;
                 let file_bytes_max = inner.settings.file_bytes_max;
-                let tree = GitTree { mirror: mirror.clone(), root, file_bytes_max, large_files_wanted };
+                let tree = GitTree { mirror: mirror.clone(), root, file_bytes_max, large };
                 let submodules = match inner.settings.submodules_wanted {
                     true if nesting < submodules::NESTING_MAX => submodules::listed(&tree, &parent),
                     true | false => Vec::new(),
@@ -170,6 +171,28 @@ impl GitClient {
                 mounts.insert(submodule.path, mounted.map_err(|error| error.summary()));
             }
             Ok(Arc::new(Mounted { tree, mounts }) as Arc<dyn Tree>)
+        })
+    }
+
+    /// Gets the contents of a commit's files in Git LFS, if the repository's Secret wants them.
+    async fn large_files(&self, repository: &Repository, commit: &CommitId) -> Result<Contents, SourceError> {
+        if !repository.large_files_wanted {
+            return Ok(Contents::new());
+        }
+        let of = commit.clone();
+        let find = move |mirror: &Arc<Mirror>, _: &Inner, url: &str| {
+            let root = history::root(mirror, url, &of)?;
+            large::stand_ins(mirror, root).map_err(|reason| SourceError::of(SourceProblem::Broken, url, reason))
+        };
+        let wanted = self.read(repository, find).await?;
+        if wanted.is_empty() {
+            return Ok(Contents::new());
+        }
+        let mirror = self.mirror(&repository.url).await?;
+        let repository = self.inner.clients.signed_in(repository).await?;
+        let fetching = large::fetch(&repository, &self.inner.clients, &mirror, &wanted, self.inner.settings.file_bytes_max);
+        tokio::time::timeout(self.inner.settings.fetch_timeout, fetching).await.unwrap_or_else(|_| {
+            Err(SourceError::of(SourceProblem::TimedOut, &repository.url, "its files in Git LFS did not arrive in time"))
         })
     }
 

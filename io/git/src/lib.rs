@@ -6,6 +6,7 @@
 //! mirror   opening a local repository as it is, or a bare mirror under the cache directory
 //! wire     the Git protocol: references and packs (over http, or the pipes of a process: ssh)
 //! tree     files of a commit            history  commits, ancestry, differences
+//! large    files in Git LFS, where a repository Secret wants them
 //! submodules repositories inside a repository, mounted where they belong
 //! write    a commit made without a working copy, pushed by the `git` program
 //! work     deadline and cancellation of one operation
@@ -17,6 +18,7 @@
 pub mod client;
 mod history;
 mod http;
+mod large;
 mod mirror;
 pub mod settings;
 mod ssh;

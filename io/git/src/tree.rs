@@ -7,6 +7,7 @@ use gix::ObjectId;
 use gix::objs::tree::EntryKind as Mode;
 use landfall_tree::{Entry, EntryKind, Tree, TreeError};
 
+use crate::large::Contents;
 use crate::mirror::Mirror;
 
 /// One directory. Shape: sorted by name in byte order (Git's own order puts directories elsewhere).
@@ -56,14 +57,9 @@ pub(crate) struct GitTree {
     pub(crate) mirror: Arc<Mirror>,
     pub(crate) root: ObjectId,
     pub(crate) file_bytes_max: u64,
-    pub(crate) large_files_wanted: bool,
+    /// The contents of files in Git LFS, where they are wanted.
+    pub(crate) large: Arc<Contents>,
 }
-
-/// How the stand-in for a file in Git LFS begins. Source: git-lfs `docs/spec.md`.
-const LARGE_FILE_MARK: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
-
-/// A stand-in is shorter than this, by the same specification.
-const LARGE_FILE_MARK_BYTES_MAX: usize = 1024;
 
 impl GitTree {
     fn listing(&self, path: &str, id: ObjectId) -> Result<Arc<Listing>, TreeError> {
@@ -117,13 +113,14 @@ impl Tree for GitTree {
     fn file(&self, path: &str) -> Result<Option<Bytes>, TreeError> {
         match self.item(path)? {
             Some(item) if kind(item.mode) == EntryKind::File => {
-                let content = self.blob(path, item.id)?;
-                let is_stand_in = content.len() < LARGE_FILE_MARK_BYTES_MAX && content.starts_with(LARGE_FILE_MARK);
-                if is_stand_in && self.large_files_wanted {
-                    let reason = "its content is in Git LFS, which Landfall does not fetch".to_owned();
-                    return Err(TreeError { path: path.to_owned(), reason });
+                if let Some(large) = self.large.get(&item.id) {
+                    let failed = |error: std::io::Error| TreeError {
+                        path: path.to_owned(),
+                        reason: format!("its content from Git LFS cannot be read: {error}"),
+                    };
+                    return std::fs::read(large).map(|content| Some(content.into())).map_err(failed);
                 }
-                Ok(Some(content))
+                self.blob(path, item.id).map(Some)
             }
             _ => Ok(None),
         }

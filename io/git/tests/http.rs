@@ -357,3 +357,38 @@ async fn a_remote_repository_cannot_reach_folders_of_this_machine_by_a_submodule
     assert!(tree.file("stolen/secret.yaml").unwrap_err().to_string().contains("folder of this machine"));
     assert!(tree.file("app/a.yaml").unwrap().is_some());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_in_large_file_storage_are_had_with_the_repositorys_login_where_they_are_wanted() {
+    let hosted = Hosted::start().await;
+    let content = "kind: large\n".repeat(500);
+    let digest = sha256(&content);
+    let stand_in = |digest: &str, size: usize| {
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {size}\n")
+    };
+    hosted.work.write("app/large.yaml", &stand_in(&digest, content.len()));
+    let commit = hosted.push("Large");
+    hosted.server.large.lock().unwrap().insert(digest, content.clone());
+    hosted.server.ask_for("reader", "hush");
+    let mut repository = with_login(hosted.repository(), "reader", "hush");
+    repository.large_files_wanted = true;
+    let client = client();
+    client.client.fetch(&repository, std::slice::from_ref(&commit)).await.unwrap();
+    assert_eq!(self::content(&client, &repository, &commit, "app/large.yaml").await, Some(content));
+    assert_eq!(self::content(&client, &repository, &commit, "app/a.yaml").await.as_deref(), Some("a: 1\n"));
+    let asked = hosted.server.count();
+    self::content(&client, &repository, &commit, "app/large.yaml").await;
+    assert_eq!(hosted.server.count(), asked, "what is here is not asked for again");
+
+    hosted.work.write("app/large.yaml", &stand_in(&sha256("another"), 7));
+    let commit = hosted.push("Not there");
+    client.client.fetch(&repository, std::slice::from_ref(&commit)).await.unwrap();
+    let error = client.client.tree(&repository, &commit).await.err().unwrap();
+    assert_eq!(error.problem, SourceProblem::NotFound);
+    assert!(error.to_string().contains("git lfs push"), "{error}");
+}
+
+fn sha256(text: &str) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -3,6 +3,7 @@
 //! It stands on `kube::Client`, so anything that is a tower service can be the server: a cluster by kubeconfig, the
 //! embedded control plane in process, a recorder. Entry: [`KubeCluster`].
 
+pub mod connect;
 mod discovery;
 mod request;
 mod watch;

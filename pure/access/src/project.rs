@@ -159,13 +159,13 @@ impl Permissions {
     pub fn permit(&self, key: &ObjectKey, destination: Place<'_>) -> Result<(), String> {
         let (kind, is_namespaced) = (key.group_kind(), !key.namespace.is_empty());
         if !self.permits_kind(&kind, &key.name, is_namespaced) {
-            let (scope, list) = match is_namespaced {
-                true => ("namespaced", "namespaceResourceWhitelist or namespaceResourceBlacklist"),
-                false => ("cluster-scoped", "clusterResourceWhitelist or clusterResourceBlacklist"),
+            let list = match is_namespaced {
+                true => "namespaceResourceWhitelist or namespaceResourceBlacklist",
+                false => "clusterResourceWhitelist or clusterResourceBlacklist",
             };
             return Err(format!(
-                "{scope} kind {kind} is not permitted in project {}; see {list} of the project",
-                self.project
+                "resource {}:{} is not permitted in project {}; see {list} of the project",
+                kind.group, kind.kind, self.project
             ));
         }
         if is_namespaced && !self.permits_destination(Place { namespace: &key.namespace, ..destination }) {

@@ -1,6 +1,7 @@
 //! Where the comparison finds what is known of a kind.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use landfall_merge::builtin::kubernetes;
 use landfall_merge::crd::CustomSchema;
@@ -23,10 +24,10 @@ impl Schemas for BuiltIn {
 }
 
 /// Kubernetes' own kinds and those of CustomResourceDefinitions.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct WithCustom {
     /// By apiVersion and kind.
-    pub custom: BTreeMap<(String, String), CustomSchema>,
+    pub custom: BTreeMap<(String, String), Arc<CustomSchema>>,
 }
 
 impl WithCustom {
@@ -39,9 +40,18 @@ impl WithCustom {
         let versions = definition.pointer("/spec/versions").and_then(serde_json::Value::as_array);
         for name in versions.into_iter().flatten().filter_map(|version| version.get("name")?.as_str()) {
             if let Some(schema) = landfall_merge::crd::version_schema(definition, name) {
-                self.custom.insert((format!("{group}/{name}"), kind.to_owned()), schema);
+                self.custom.insert((format!("{group}/{name}"), kind.to_owned()), Arc::new(schema));
             }
         }
+    }
+
+    /// Forgets all versions of the kind that a CustomResourceDefinition object defines.
+    pub fn remove(&mut self, definition: &serde_json::Value) {
+        let text = |pointer| definition.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
+        self.custom.retain(|(api_version, of), _| {
+            of != kind || api_version.split_once('/').is_none_or(|(known, _)| known != group)
+        });
     }
 }
 
@@ -49,7 +59,7 @@ impl Schemas for WithCustom {
     fn schema(&self, api_version: &str, kind: &str) -> Option<Schema<'_>> {
         BuiltIn.schema(api_version, kind).or_else(|| {
             let key = (api_version.to_owned(), kind.to_owned());
-            self.custom.get(&key).map(CustomSchema::schema)
+            self.custom.get(&key).map(|known| known.schema())
         })
     }
 }

@@ -7,6 +7,7 @@
 //! project      AppProject
 //! crds         the custom resource definitions
 //! annotations  every annotation, label and finalizer that changes behaviour
+//! selector     label selectors
 //! sync_options the options of an application and of one object, parsed once
 //! tracking     which application an object belongs to
 //! health       how an object does
@@ -29,6 +30,7 @@ pub mod object;
 pub mod outcome;
 pub mod plan;
 pub mod project;
+pub mod selector;
 pub mod status;
 pub mod sync_options;
 pub mod time;

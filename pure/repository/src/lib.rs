@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Secret data --config--> RepositoryConfig --lookup(url, project)--> Repository (address + how to reach it)
+//! Secret data --cluster--> ClusterConfig: where applications may go
 //! Refs + targetRevision --revision--> Resolved::Commit | Resolved::ShortId (a question for the object database)
 //! index.yaml --chart_index--> Index --chart_versions(constraint)--> the version to download
 //! Chart.yaml + Chart.lock + charts/ --dependencies--> what must be fetched, and from where
@@ -14,6 +15,7 @@
 pub mod address;
 pub mod chart_index;
 pub mod chart_versions;
+pub mod cluster;
 pub mod config;
 pub mod dependencies;
 pub mod lookup;

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_health::application::{Part, aggregate};
+use landfall_model::application::Application;
 use landfall_model::health::{Health, HealthStatus};
 use landfall_model::key::{GroupKind, GroupVersionKind, ObjectKey};
-use landfall_model::status::{Condition, ConditionType, ResourceHealth, ResourceStatus, SyncStatusCode};
+use landfall_model::status::{Condition, ConditionType, OperationState, ResourceHealth, ResourceStatus, SyncStatusCode};
 use landfall_model::sync_options::{Removal, SyncOptions};
 
 use crate::live::Live;
@@ -166,9 +167,15 @@ fn of_target(request: &CompareRequest<'_>, target: &Target, live: Option<&Live>)
     }
 }
 
-/// Says whether a live object is the application's and stands for no target.
+/// Says whether a live object is the application's and stands for no target. A namespace that syncs keep the metadata of
+/// is wanted also when that metadata makes it the application's.
 fn is_extra(request: &CompareRequest<'_>, live: &Live) -> bool {
-    live.owner.as_deref() == Some(request.instance)
+    let namespace = request.targets.namespace.as_ref().filter(|namespace| namespace.metadata.is_some());
+    let is_kept = namespace.is_some_and(|namespace| {
+        live.key.group.is_empty() && live.key.kind == "Namespace" && live.key.name == namespace.name
+    });
+    !is_kept
+        && live.owner.as_deref() == Some(request.instance)
         && live.key != *request.own_key
         && request.targets.find(&live.key).is_none()
         && !request.unreadable.contains_key(&live.key.group_kind())
@@ -230,6 +237,14 @@ fn summary(live: &LiveByKey, entries: &[Entry]) -> (Vec<String>, Vec<String>) {
         urls.extend(live.urls.iter().cloned());
     }
     (images.into_iter().collect(), urls.into_iter().collect())
+}
+
+/// Says whether the metadata of the destination namespace was changed in the spec since the last sync: then the application
+/// is OutOfSync whatever its objects say. Source: Argo CD `types.go` (HasChangedManagedNamespaceMetadata).
+pub fn namespace_metadata_is_news(application: &Application, last: Option<&OperationState>) -> bool {
+    let wanted = application.spec.sync_policy.as_ref().and_then(|policy| policy.managed_namespace_metadata.as_ref());
+    let known = last.and_then(|state| state.sync_result.as_ref());
+    known.is_some_and(|result| wanted.is_some() && wanted != result.managed_namespace_metadata.as_ref())
 }
 
 /// How many objects a condition names before it counts the rest.

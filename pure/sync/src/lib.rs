@@ -56,6 +56,7 @@ mod order;
 pub mod plan;
 pub mod retry;
 pub mod rollback;
+pub mod shorten;
 pub mod start;
 pub mod summary;
 pub mod targets;

@@ -200,7 +200,9 @@ pub fn prepare(request: TargetsRequest<'_>) -> Targets {
         hooks.push(Hook { key, gvk, object, phases, delete_policy, wave, options, availability, problem });
     }
     let namespace = managed_namespace(application, &objects);
-    let digest = digest(objects.values().map(|target| &target.object).chain(hooks.iter().map(|hook| &hook.object)));
+    let kept = namespace.as_ref().filter(|namespace| namespace.metadata.is_some()).map(ManagedNamespace::object);
+    let wanted = objects.values().map(|target| &target.object).chain(hooks.iter().map(|hook| &hook.object));
+    let digest = digest(wanted.chain(&kept));
     let conditions = conditions(&malformed, &repeats, &excluded);
     Targets { objects: objects.into_values().collect(), hooks, namespace, conditions, digest }
 }

@@ -3,6 +3,7 @@
 use landfall_model::application::{Application, Source};
 use landfall_model::status::SyncStatusCode;
 use landfall_sync::explain;
+use serde_json::Value;
 
 use super::applications::policy;
 use super::resources;
@@ -102,6 +103,27 @@ fn described_policy(application: &Application) -> String {
         }
     }
     words
+}
+
+/// The parameters that the sources set: Helm's values and Kustomize's images; `""` if there are none.
+pub(crate) fn parameters(application: &Application) -> String {
+    let mut table = Table::with_head(&["NAME", "VALUE"]);
+    let mut is_empty = true;
+    for source in application.spec.sources() {
+        let list = |settings: &Option<Value>, key: &str| {
+            settings.as_ref().and_then(|settings| settings.get(key)?.as_array().cloned()).unwrap_or_default()
+        };
+        for parameter in list(&source.helm, "parameters") {
+            let text = |key: &str| parameter.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            table.row([text("name"), text("value")]);
+            is_empty = false;
+        }
+        for image in list(&source.kustomize, "images") {
+            table.row(["image".to_owned(), image.as_str().unwrap_or_default().to_owned()]);
+            is_empty = false;
+        }
+    }
+    if is_empty { String::new() } else { format!("\n{}", table.text()) }
 }
 
 /// What the last operation did; `""` if there was none.

@@ -160,6 +160,17 @@ impl Registry for Nowhere {
     }
 }
 
+#[async_trait]
+impl landfall_ports::cluster::ClusterConnector for Nowhere {
+    async fn connect(
+        &self,
+        _: &str,
+        _: &landfall_repository::cluster::ClusterAccess,
+    ) -> Result<Arc<dyn Cluster>, String> {
+        Err("there are no other clusters".to_owned())
+    }
+}
+
 /// Time stands still.
 struct Still;
 
@@ -177,6 +188,7 @@ impl Clock for Still {
 pub(crate) fn controller(secret: Result<Option<Value>, ClusterError>) -> Arc<Controller> {
     Controller::of(Parts {
         home_cluster: Arc::new(OneSecret(secret)),
+        connector: Arc::new(Nowhere),
         git: Arc::new(Nowhere),
         chart_repositories: Arc::new(Nowhere),
         registry: Arc::new(Nowhere),

@@ -1,6 +1,7 @@
 //! What the tests share: repositories made with the `git` program, and a real Git server over HTTP.
 #![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "every test binary uses a part of it")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -119,6 +120,8 @@ pub struct Server {
     pub requests: Arc<AtomicUsize>,
     /// User and password asked for, if any.
     pub login: Arc<Mutex<Option<(String, String)>>>,
+    /// What is in Git LFS, by SHA-256.
+    pub large: Arc<Mutex<BTreeMap<String, String>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -127,6 +130,7 @@ struct Backend {
     root: PathBuf,
     requests: Arc<AtomicUsize>,
     login: Arc<Mutex<Option<(String, String)>>>,
+    large: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 impl Server {
@@ -134,13 +138,18 @@ impl Server {
     pub async fn start(root: &Path) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let backend = Backend { root: root.to_owned(), requests: Arc::default(), login: Arc::default() };
-        let (requests, login) = (backend.requests.clone(), backend.login.clone());
+        let backend = Backend {
+            root: root.to_owned(),
+            requests: Arc::default(),
+            login: Arc::default(),
+            large: Arc::default(),
+        };
+        let (requests, login, large) = (backend.requests.clone(), backend.login.clone(), backend.large.clone());
         let app = Router::new().fallback(serve).with_state(backend);
         let task = tokio::spawn(async move {
             axum::serve(listener, app).await.ok();
         });
-        Self { port, root: root.to_owned(), requests, login, task }
+        Self { port, root: root.to_owned(), requests, login, large, task }
     }
 
     pub fn url(&self, name: &str) -> String {
@@ -185,7 +194,33 @@ async fn serve(State(backend): State<Backend>, request: Request) -> Response {
     }
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 64 << 20).await.expect("the request's body");
+    if parts.uri.path().ends_with("/info/lfs/objects/batch") || parts.uri.path().starts_with("/large/") {
+        return large_files(&backend, &parts, &body);
+    }
     run_backend(&backend.root, &parts.method, &parts.uri, &parts.headers, body).await
+}
+
+/// The LFS server beside the repositories: it says where objects are, and has them.
+fn large_files(backend: &Backend, parts: &axum::http::request::Parts, body: &Bytes) -> Response {
+    let large = backend.large.lock().expect("not poisoned");
+    if let Some(oid) = parts.uri.path().strip_prefix("/large/") {
+        return match large.get(oid) {
+            Some(content) => content.clone().into_response(),
+            None => StatusCode::NOT_FOUND.into_response(),
+        };
+    }
+    let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let asked: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+    let objects = asked["objects"].as_array().into_iter().flatten().map(|object| {
+        let oid = object["oid"].as_str().expect("an id");
+        match large.contains_key(oid) {
+            true => serde_json::json!({"oid": oid, "size": object["size"],
+                "actions": {"download": {"href": format!("http://{host}/large/{oid}")}}}),
+            false => serde_json::json!({"oid": oid, "error": {"code": 404, "message": "Object does not exist"}}),
+        }
+    });
+    let answer = serde_json::json!({"transfer": "basic", "objects": objects.collect::<Vec<_>>()});
+    ([(header::CONTENT_TYPE, "application/vnd.git-lfs+json")], answer.to_string()).into_response()
 }
 
 async fn run_backend(

@@ -37,7 +37,9 @@ pub(super) fn decide(snapshot: &Snapshot<'_>) -> Decision {
         return nothing("it differs, and automatic sync is off (spec.syncPolicy.automated); a person has to sync it");
     };
     let prunes = policy.prune == Some(true);
-    if !prunes && compared.out_of_sync().all(|entry| entry.difference == Difference::Extra) {
+    // Nothing at all differs when only the metadata of the namespace is to be changed.
+    let mut differing = compared.out_of_sync().peekable();
+    if !prunes && differing.peek().is_some() && differing.all(|entry| entry.difference == Difference::Extra) {
         return nothing("only objects that the source no longer holds differ, and automated.prune is off");
     }
     if prunes && policy.allow_empty != Some(true) && wipes_out(compared) {

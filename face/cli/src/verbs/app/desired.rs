@@ -1,25 +1,30 @@
 //! `app manifests|diff`: what the source holds beside what the cluster holds.
 //!
-//! What the source holds is rendered here when its files are on this machine: the source's repository is a folder, or
-//! `--local` names a working copy. For other repositories a server that renders has to be asked, which this command line
-//! cannot yet: it says so.
+//! What the source holds is rendered here: from the repository at the source's revision or `--revision`, fetched with the
+//! repository Secrets of the cluster, or with `--local` from a working copy as it lies there. Charts of chart repositories
+//! are not fetched: that is said.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
+use base64::Engine as _;
 use clap::{Args, ValueEnum};
 use landfall_diff::compare::{DifferenceKind, compare};
 use landfall_diff::render::unified;
 use landfall_diff::rules::{Options, Rules};
 use landfall_diff::schemas::WithCustom;
 use landfall_kustomize::{AllowList, BuildFlags};
-use landfall_model::annotations::FIELD_MANAGER;
+use landfall_model::annotations::{FIELD_MANAGER, SECRET_TYPE_LABEL};
 use landfall_model::application::{Application, Source};
 use landfall_model::key::{GroupVersionKind, ObjectKey};
-use landfall_ports::cluster::{Cause, Cluster, Detail, Discovery, ListRequest};
+use landfall_ports::cluster::{Cause, Cluster, Detail, Discovery, ListRequest, Selection, ServedKind};
+use landfall_repository::config::{self, SecretRole};
+use landfall_repository::lookup::{Access, Repositories};
 use landfall_sync::targets::{self, TargetsRequest};
-use landfall_tree::join;
+use landfall_tree::{Tree, join};
 use serde_json::Value;
 
 use super::Session;
@@ -27,6 +32,9 @@ use crate::applications::{Found, explained};
 use crate::output::format::{documents, for_people};
 use crate::verbs::render::{remotes, source};
 use crate::verbs::{FAILURE, SUCCESS};
+
+/// How long a refresh may take.
+const REFRESH_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Arguments of `app manifests`.
 #[derive(Debug, Args)]
@@ -36,9 +44,39 @@ pub(crate) struct ManifestsArguments {
     /// From the source, or from the cluster.
     #[arg(long, value_enum, default_value = "git")]
     source: Side,
-    /// A working copy of the repository to render instead of the source's revision.
-    #[arg(long, value_name = "DIR")]
-    local: Option<PathBuf>,
+    #[command(flatten)]
+    origin: Origin,
+}
+
+/// Which files are rendered.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Origin {
+    /// A working copy of the repository to take instead of the source's revision.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["revision", "revisions"])]
+    pub(super) local: Option<PathBuf>,
+    /// The revision to take instead of the source's.
+    #[arg(long)]
+    pub(super) revision: Option<String>,
+    /// The revisions of several sources to take, in the order of --source-positions or else of the sources.
+    #[arg(long, value_delimiter = ',', conflicts_with = "revision")]
+    pub(super) revisions: Vec<String>,
+    /// Which sources --revisions are about, counted from 1.
+    #[arg(long, value_delimiter = ',', requires = "revisions")]
+    pub(super) source_positions: Vec<usize>,
+}
+
+impl Origin {
+    /// The revision that is asked for of a source, by its place.
+    pub(super) fn revision(&self, index: usize) -> Option<&str> {
+        if self.revisions.is_empty() {
+            return self.revision.as_deref().filter(|_| index == 0);
+        }
+        let place = match self.source_positions.is_empty() {
+            true => Some(index),
+            false => self.source_positions.iter().position(|position| *position == index + 1),
+        };
+        place.and_then(|place| self.revisions.get(place)).map(String::as_str)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,7 +93,7 @@ pub(super) async fn manifests(session: &Session<'_>, arguments: &ManifestsArgume
     let discovery = cluster.discovery().await.map_err(explained)?;
     let objects = match arguments.source {
         Side::Git => {
-            let wanted = wanted(session, &found, &discovery, arguments.local.as_deref()).await?;
+            let wanted = wanted(session, &found, &discovery, &arguments.origin).await?;
             wanted
                 .objects
                 .into_iter()
@@ -81,9 +119,14 @@ pub(super) async fn manifests(session: &Session<'_>, arguments: &ManifestsArgume
 pub(crate) struct DiffArguments {
     /// The Application.
     name: String,
-    /// A working copy of the repository to compare instead of the source's revision.
-    #[arg(long, value_name = "DIR")]
-    local: Option<PathBuf>,
+    #[command(flatten)]
+    origin: Origin,
+    /// Let the controller compare anew first.
+    #[arg(long)]
+    refresh: bool,
+    /// Let the controller render and compare anew first.
+    #[arg(long)]
+    hard_refresh: bool,
     /// Whether differences are an exit code.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", value_name = "BOOL")]
     exit_code: bool,
@@ -93,11 +136,21 @@ pub(crate) struct DiffArguments {
 }
 
 pub(super) async fn diff(session: &Session<'_>, arguments: &DiffArguments) -> anyhow::Result<u8> {
-    let found = session.applications.get(&arguments.name).await?;
+    let found = match (arguments.hard_refresh, arguments.refresh) {
+        (true, _) => session.applications.refresh(&arguments.name, "hard", REFRESH_TIME_MAX).await?,
+        (false, true) => session.applications.refresh(&arguments.name, "normal", REFRESH_TIME_MAX).await?,
+        (false, false) => session.applications.get(&arguments.name).await?,
+    };
+    let differs = differences(session, &found, &arguments.origin).await?;
+    Ok(if differs && arguments.exit_code { arguments.diff_exit_code } else { SUCCESS })
+}
+
+/// Prints how the cluster differs from what an application wants. Returns whether it does.
+pub(super) async fn differences(session: &Session<'_>, found: &Found, origin: &Origin) -> anyhow::Result<bool> {
     same_cluster(&found.application)?;
     let cluster = &*session.applications.cluster;
     let discovery = cluster.discovery().await.map_err(explained)?;
-    let wanted = wanted(session, &found, &discovery, arguments.local.as_deref()).await?;
+    let wanted = wanted(session, found, &discovery, origin).await?;
     let mut pairs: BTreeMap<ObjectKey, Option<Value>> =
         wanted.objects.into_iter().map(|target| (target.key, Some(target.object))).collect();
     // What the application has and the source no longer holds is a difference, too.
@@ -125,7 +178,43 @@ pub(super) async fn diff(session: &Session<'_>, arguments: &DiffArguments) -> an
             session.outside.tell(&format!("note: {title}: {note}"));
         }
     }
-    Ok(if differs && arguments.exit_code { arguments.diff_exit_code } else { SUCCESS })
+    Ok(differs)
+}
+
+/// Renders a working copy for `app sync --local`: the objects and hooks as JSON, one text each.
+pub(super) async fn local_manifests(
+    session: &Session<'_>,
+    found: &Found,
+    origin: &Origin,
+) -> anyhow::Result<Vec<String>> {
+    let cluster = &*session.applications.cluster;
+    let discovery = cluster.discovery().await.map_err(explained)?;
+    let wanted = wanted(session, found, &discovery, origin).await?;
+    let objects = wanted.objects.into_iter().map(|target| target.object);
+    let hooks = wanted.hooks.into_iter().map(|hook| hook.object);
+    Ok(objects.chain(hooks).map(|object| object.to_string()).collect())
+}
+
+/// Names the objects of an application that have all of some labels (`KEY=VALUE`).
+pub(super) async fn labelled(
+    session: &Session<'_>,
+    found: &Found,
+    origin: &Origin,
+    labels: &[String],
+) -> anyhow::Result<Vec<ObjectKey>> {
+    let mut pairs = Vec::new();
+    for label in labels {
+        let Some(pair) = label.split_once('=') else { bail!("{label:?} is no label\nhint: write KEY=VALUE") };
+        pairs.push(pair);
+    }
+    let cluster = &*session.applications.cluster;
+    let discovery = cluster.discovery().await.map_err(explained)?;
+    let wanted = wanted(session, found, &discovery, origin).await?;
+    let has_all = |object: &Value| {
+        let known = landfall_model::object::text_map(object, &["metadata", "labels"]);
+        pairs.iter().all(|(key, value)| known.get(*key).is_some_and(|known| known == value))
+    };
+    Ok(wanted.objects.into_iter().filter(|target| has_all(&target.object)).map(|target| target.key).collect())
 }
 
 /// `group/Kind namespace/name`, as Argo CD heads its differences.
@@ -175,30 +264,23 @@ async fn wanted(
     session: &Session<'_>,
     found: &Found,
     discovery: &Discovery,
-    local: Option<&Path>,
+    origin: &Origin,
 ) -> anyhow::Result<targets::Targets> {
     let application = &found.application;
+    let repositories = repositories(session).await;
     let mut rendered = Vec::new();
-    for source in application.spec.sources() {
-        let root = match local {
-            Some(folder) => folder.to_owned(),
-            None => on_this_machine(source, application)?,
-        };
-        if source.path.is_empty() && !source.reference.is_empty() {
+    for (index, source) in application.spec.sources().iter().enumerate() {
+        if source.path.is_empty() && source.chart.is_empty() && !source.reference.is_empty() {
             rendered.push(Vec::new());
             continue;
         }
-        // Files are taken as they lie there: a person who has not committed yet must know what is compared.
-        session.outside.tell(&format!("note: rendering the working copy in {}, committed or not", root.display()));
-        let (tree, inside) = session.outside.tree_around(&root)?;
-        let mut source = source.clone();
-        source.path = join(&inside, source.path.trim_start_matches("./"));
+        let (tree, source, revision) = files(session, application, source, origin, index, &repositories).await?;
         let request = source::Request {
             application: application.metadata.name.clone(),
             namespace: application.spec.destination.namespace.clone(),
             project: application.spec.project().to_owned(),
             source,
-            revision: application.status.sync.revision.clone(),
+            revision,
             kube_version: discovery.server_version.clone(),
             api_versions: api_versions(discovery),
             now: session.outside.now(),
@@ -240,17 +322,90 @@ async fn wanted(
     Ok(targets)
 }
 
-/// Finds the folder of a source whose repository is one of this machine.
-fn on_this_machine(source: &Source, application: &Application) -> anyhow::Result<PathBuf> {
-    let url = &source.repo_url;
-    let path = url.strip_prefix("file://").unwrap_or(url);
-    if path.starts_with('/') && source.chart.is_empty() {
-        return Ok(PathBuf::from(path));
+/// Opens the files of a source: the tree, the source with its path in it, and the revision.
+async fn files(
+    session: &Session<'_>,
+    application: &Application,
+    source: &Source,
+    origin: &Origin,
+    index: usize,
+    repositories: &Repositories,
+) -> anyhow::Result<(Arc<dyn Tree>, Source, String)> {
+    let status = &application.status.sync;
+    let known = status.revisions.get(index).unwrap_or(&status.revision).clone();
+    let working_copy = |root: &Path| -> anyhow::Result<(Arc<dyn Tree>, Source, String)> {
+        // Files are taken as they lie there: a person who has not committed yet must know what is compared.
+        session.outside.tell(&format!("note: rendering the working copy in {}, committed or not", root.display()));
+        let (tree, inside) = session.outside.tree_around(root)?;
+        let path = join(&inside, source.path.trim_start_matches("./"));
+        Ok((tree, Source { path, ..source.clone() }, known.clone()))
+    };
+    if let Some(folder) = &origin.local {
+        return working_copy(folder);
     }
-    bail!(
-        "the manifests of {url} cannot be rendered here: the repository is not on this machine, and asking a running server for them is not supported yet\nhint: --local DIR renders a working copy; `landfall app get {} -o wide` shows what the controller found different",
-        application.metadata.name
-    )
+    let url = &source.repo_url;
+    if !source.chart.is_empty() || url.starts_with("oci://") {
+        bail!(
+            "the chart {} of {url} is not fetched from here\nhint: `landfall app get {}` shows what the controller found different; --local DIR renders a folder",
+            source.chart,
+            application.metadata.name
+        );
+    }
+    let repository = repositories.find(url, application.spec.project(), Access::Read);
+    let revision = origin.revision(index).unwrap_or(&source.target_revision);
+    match session.outside.checkout(&repository, revision, &source.tag_prefix).await? {
+        Some((tree, commit)) => Ok((tree, source.clone(), commit)),
+        None => match url.strip_prefix("file://").unwrap_or(url) {
+            path if path.starts_with('/') => working_copy(Path::new(path)),
+            _ => bail!("{url} cannot be fetched from here\nhint: --local DIR renders a working copy"),
+        },
+    }
+}
+
+/// Reads how repositories are reached from the Secrets beside the Applications; without the right to read them, all
+/// repositories count as public.
+async fn repositories(session: &Session<'_>) -> Repositories {
+    let mut found = Repositories::default();
+    let namespace = session.applications.place("any").0;
+    let selection = Selection {
+        namespace: namespace.to_owned(),
+        label_selector: SECRET_TYPE_LABEL.to_owned(),
+        field_selector: String::new(),
+    };
+    let kind = ServedKind {
+        gvk: GroupVersionKind::of("v1", "Secret"),
+        plural: "secrets".to_owned(),
+        is_namespaced: true,
+        verbs: vec!["list".to_owned()],
+        is_preferred: true,
+    };
+    let request = ListRequest { selection, ..ListRequest::default() };
+    let secrets = match session.applications.cluster.list(&kind, Detail::Full, &request).await {
+        Ok(page) => page.objects,
+        Err(error) => {
+            session.outside.tell(&format!("note: repositories count as public: {error}"));
+            Vec::new()
+        }
+    };
+    for secret in secrets {
+        let label = landfall_model::object::label(&secret, SECRET_TYPE_LABEL).unwrap_or("");
+        let Some(role) = SecretRole::of_label(label) else { continue };
+        let decode = |text: &String| base64::engine::general_purpose::STANDARD.decode(text).ok();
+        let data = landfall_model::object::text_map(&secret, &["data"]);
+        let data = data.iter().filter_map(|(name, text)| Some((name.clone(), decode(text)?))).collect();
+        let (config, problems) = config::parse(landfall_model::object::name(&secret), role, &data);
+        problems.iter().for_each(|problem| session.outside.tell(&format!("warning: {problem}")));
+        found.configs.extend(config);
+    }
+    let kind = ServedKind { gvk: GroupVersionKind::of("v1", "ConfigMap"), plural: "configmaps".to_owned(), ..kind };
+    let cluster = &session.applications.cluster;
+    let text_map = async |name: &str| match cluster.get(&kind, namespace, name).await {
+        Ok(Some(value)) => landfall_model::object::text_map(&value, &["data"]),
+        Ok(None) | Err(_) => BTreeMap::new(),
+    };
+    found.known_hosts = text_map("argocd-ssh-known-hosts-cm").await.remove("ssh_known_hosts");
+    found.tls_authorities_by_host = text_map("argocd-tls-certs-cm").await;
+    found
 }
 
 fn api_versions(discovery: &Discovery) -> Vec<String> {

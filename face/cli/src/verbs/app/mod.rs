@@ -1,6 +1,7 @@
 //! `landfall app`: Applications, read and changed through the cluster that holds them. Flags and outputs are those of
 //! `argocd app`, which its users know by heart. Source: Argo CD 3.5 `cmd/argocd/commands/app.go`.
 
+mod change;
 mod desired;
 mod edit;
 mod flags;
@@ -38,6 +39,10 @@ enum AppVerb {
     Create(edit::CreateArguments),
     /// Change an Application's source, destination or policy.
     Set(edit::SetArguments),
+    /// Take something away from an Application's source.
+    Unset(change::UnsetArguments),
+    /// Patch an Application.
+    Patch(change::PatchArguments),
     /// Bring the cluster to what the source holds, and wait for it.
     Sync(operate::SyncArguments),
     /// Wait until an Application is as it should be.
@@ -52,6 +57,8 @@ enum AppVerb {
     Rollback(operate::RollbackArguments),
     /// Delete an Application, and what it has unless told otherwise.
     Delete(edit::DeleteArguments),
+    /// Approve the deletions that wait for a word (Prune=confirm, Delete=confirm).
+    ConfirmDeletion(change::ConfirmArguments),
     /// List an Application's objects.
     Resources(show::ResourcesArguments),
     /// End the operation that runs.
@@ -75,6 +82,9 @@ pub(super) async fn run(arguments: AppArguments, outside: &dyn Outside) -> anyho
         AppVerb::Get(arguments) => show::get(&session, &arguments).await,
         AppVerb::Create(arguments) => edit::create(&session, &arguments).await,
         AppVerb::Set(arguments) => edit::set(&session, &arguments).await,
+        AppVerb::Unset(arguments) => change::unset(&session, &arguments).await,
+        AppVerb::Patch(arguments) => change::patch(&session, &arguments).await,
+        AppVerb::ConfirmDeletion(arguments) => change::confirm(&session, &arguments).await,
         AppVerb::Sync(arguments) => operate::sync(&session, &arguments).await,
         AppVerb::Wait(arguments) => wait::wait(&session, &arguments).await,
         AppVerb::Diff(arguments) => desired::diff(&session, &arguments).await,

@@ -6,13 +6,15 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use landfall_model::application::{Application, Backoff, Info, RetryStrategy};
 use landfall_model::health::HealthStatus;
+use landfall_model::key::ObjectKey;
 use landfall_model::object;
 use landfall_model::status::{
-    Operation, OperationInitiator, StrategyForce, SyncOperation, SyncOperationResource, SyncStrategy,
+    Operation, OperationInitiator, ResourceStatus, StrategyForce, SyncOperation, SyncOperationResource, SyncStrategy,
 };
 use landfall_sync::rollback::{self, RollbackRequest};
 use serde_json::json;
 
+use super::desired::{self, Origin};
 use super::wait::{End, follow, ran_out};
 use super::{Session, Several};
 use crate::applications::Found;
@@ -24,12 +26,17 @@ use crate::verbs::{FAILURE, SUCCESS};
 pub(crate) struct SyncArguments {
     #[command(flatten)]
     several: Several,
-    /// The revision; that of the source if left out.
+    #[command(flatten)]
+    origin: Origin,
+    /// Only objects with this label.
+    #[arg(long = "label", value_name = "KEY=VALUE", conflicts_with = "resources")]
+    labels: Vec<String>,
+    /// Show what will change, and ask first.
     #[arg(long)]
-    revision: Option<String>,
-    /// The revisions of several sources, in order.
-    #[arg(long, value_delimiter = ',', conflicts_with = "revision")]
-    revisions: Vec<String>,
+    preview_changes: bool,
+    /// With --preview-changes: do not ask.
+    #[arg(long, visible_alias = "assumeYes")]
+    assume_yes: bool,
     /// Delete what the source no longer holds.
     #[arg(long)]
     prune: bool,
@@ -88,7 +95,39 @@ enum Strategy {
 pub(super) async fn sync(session: &Session<'_>, arguments: &SyncArguments) -> anyhow::Result<u8> {
     let mut exit_code = SUCCESS;
     for found in session.several(&arguments.several).await? {
-        let operation = operation(&found.application, arguments, session.outside.user())?;
+        let name = &found.application.metadata.name;
+        let mut operation = operation(&found.application, arguments, session.outside.user())?;
+        if arguments.preview_changes {
+            let differs = desired::differences(session, &found, &arguments.origin).await?;
+            if !differs {
+                session.outside.print("====== No Differences found ======\n")?;
+            }
+            if !arguments.assume_yes && !session.outside.confirm("Please review changes to application shown above. Do you want to continue the sync process?")? {
+                session.outside.tell(&format!("{name} is not synchronised; --assume-yes does not ask"));
+                exit_code = exit_code.max(FAILURE);
+                continue;
+            }
+        }
+        if let Some(sync) = &mut operation.sync {
+            if arguments.origin.local.is_some() {
+                if found.application.spec.automated().is_some() && !arguments.dry_run {
+                    bail!(
+                        "Cannot use local sync when Automatic Sync Policy is enabled unless with --dry-run\nhint: `landfall app set {name} --sync-policy none` switches it off"
+                    );
+                }
+                sync.manifests = desired::local_manifests(session, &found, &arguments.origin).await?;
+                if sync.manifests.is_empty() {
+                    bail!("the working copy holds no manifests for {name}: nothing is synchronised");
+                }
+            }
+            if !arguments.labels.is_empty() {
+                let keys = desired::labelled(session, &found, &arguments.origin, &arguments.labels).await?;
+                if keys.is_empty() {
+                    bail!("no object of {name} has the labels {}", arguments.labels.join(", "));
+                }
+                sync.resources = keys.into_iter().map(selected).collect();
+            }
+        }
         let started = session.applications.start(&found, json!(operation)).await?;
         if arguments.is_async {
             session.outside.print(&format!("{} is being synchronised\n", found.qualified_name()))?;
@@ -137,9 +176,34 @@ fn operation(application: &Application, arguments: &SyncArguments, user: String)
         let Some((name, value)) = pair.split_once('=') else { bail!("{pair:?} is no pair\nhint: write NAME=VALUE") };
         info.push(Info { name: name.to_owned(), value: value.to_owned() });
     }
+    let sources = application.spec.sources().len();
+    if let Some(place) = arguments.origin.source_positions.iter().find(|place| **place == 0 || **place > sources) {
+        bail!("there is no source {place}: the Application has {sources}\nhint: sources are counted from 1");
+    }
+    let has_revisions = arguments.origin.revision.is_some() || !arguments.origin.revisions.is_empty();
+    let names_other = (0..sources).any(|index| {
+        let target = &application.spec.sources()[index].target_revision;
+        arguments.origin.revision(index).is_some_and(|revision| revision != target)
+    });
+    if names_other && application.spec.automated().is_some() && !arguments.dry_run {
+        bail!(
+            "Cannot sync to another revision: auto-sync currently set to {}\nhint: `landfall app set {} --sync-policy none` switches it off",
+            match application.spec.sources().first().map_or("", |source| source.target_revision.as_str()) {
+                "" => "HEAD",
+                target => target,
+            },
+            application.metadata.name
+        );
+    }
     let sync = SyncOperation {
-        revision: arguments.revision.clone().unwrap_or_default(),
-        revisions: arguments.revisions.clone(),
+        revision: match application.spec.has_multiple_sources() {
+            true => String::new(),
+            false => arguments.origin.revision(0).unwrap_or_default().to_owned(),
+        },
+        revisions: match application.spec.has_multiple_sources() && has_revisions {
+            true => (0..sources).map(|index| arguments.origin.revision(index).unwrap_or_default().to_owned()).collect(),
+            false => Vec::new(),
+        },
         prune: arguments.prune,
         dry_run: arguments.dry_run,
         sync_strategy,
@@ -151,19 +215,21 @@ fn operation(application: &Application, arguments: &SyncArguments, user: String)
     Ok(Operation { sync: Some(sync), initiated_by, info, retry })
 }
 
+/// Says whether an object is one that a pattern names.
+pub(super) fn fits(pattern: &SyncOperationResource, resource: &ResourceStatus) -> bool {
+    let matches = |pattern: &str, text: &str| landfall_diff::rules::glob(pattern, text);
+    matches(&pattern.group, &resource.group)
+        && matches(&pattern.kind, &resource.kind)
+        && matches(&pattern.name, &resource.name)
+        && (pattern.namespace.is_empty() || matches(&pattern.namespace, &resource.namespace))
+}
+
 /// Expands `--resource` to the application's objects. Source: Argo CD `cmd/util/app.go` (`ParseSelectedResources`).
 fn chosen(application: &Application, words: &[String]) -> anyhow::Result<Vec<SyncOperationResource>> {
     let patterns = words.iter().map(|word| parse_resource(word)).collect::<anyhow::Result<Vec<_>>>()?;
     if patterns.is_empty() {
         return Ok(Vec::new());
     }
-    let fits = |pattern: &SyncOperationResource, resource: &landfall_model::status::ResourceStatus| {
-        let matches = |pattern: &str, text: &str| landfall_diff::rules::glob(pattern, text);
-        matches(&pattern.group, &resource.group)
-            && matches(&pattern.kind, &resource.kind)
-            && matches(&pattern.name, &resource.name)
-            && (pattern.namespace.is_empty() || matches(&pattern.namespace, &resource.namespace))
-    };
     let has_included = patterns.iter().any(|pattern| !pattern.exclude);
     let mut chosen = Vec::new();
     for resource in application.status.resources.iter().filter(|resource| !resource.hook) {
@@ -189,8 +255,13 @@ fn chosen(application: &Application, words: &[String]) -> anyhow::Result<Vec<Syn
     Ok(chosen)
 }
 
+fn selected(key: ObjectKey) -> SyncOperationResource {
+    let ObjectKey { group, kind, namespace, name } = key;
+    SyncOperationResource { group, kind, name, namespace, exclude: false }
+}
+
 /// Reads `[!]GROUP:KIND:[NAMESPACE/]NAME`.
-fn parse_resource(word: &str) -> anyhow::Result<SyncOperationResource> {
+pub(super) fn parse_resource(word: &str) -> anyhow::Result<SyncOperationResource> {
     let (exclude, rest) = match word.strip_prefix('!') {
         Some(rest) => (true, rest),
         None => (false, word),

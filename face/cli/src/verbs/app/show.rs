@@ -90,6 +90,9 @@ pub(crate) struct GetArguments {
     /// Show the last operation too.
     #[arg(long)]
     show_operation: bool,
+    /// Show the parameters of the sources too.
+    #[arg(long)]
+    show_params: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -97,6 +100,7 @@ enum GetOutput {
     /// Fields and objects.
     Wide,
     /// Objects with what belongs to them.
+    #[value(alias = "tree=detailed")]
     Tree,
     /// JSON.
     Json,
@@ -117,10 +121,16 @@ pub(super) async fn get(session: &Session<'_>, arguments: &GetArguments) -> anyh
         GetOutput::Tree => {
             format!("{}\n{}", details::fields(&found.application), tree(session, &found.application).await?)
         }
-        GetOutput::Wide if arguments.show_operation => {
-            format!("{}{}", details::text(&found.application), details::operation(&found.application))
+        GetOutput::Wide => {
+            let mut text = details::text(&found.application);
+            if arguments.show_params {
+                text.push_str(&details::parameters(&found.application));
+            }
+            if arguments.show_operation {
+                text.push_str(&details::operation(&found.application));
+            }
+            text
         }
-        GetOutput::Wide => details::text(&found.application),
     };
     session.outside.print(&text)?;
     Ok(SUCCESS)

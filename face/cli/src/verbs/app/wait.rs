@@ -6,8 +6,9 @@ use clap::Args;
 use landfall_model::annotations::REFRESH;
 use landfall_model::application::Application;
 use landfall_model::health::HealthStatus;
-use landfall_model::status::SyncStatusCode;
+use landfall_model::status::{ResourceStatus, SyncOperationResource, SyncStatusCode};
 
+use super::operate::{fits, parse_resource};
 use super::progress::{self, Progress};
 use super::{Session, Several};
 use crate::applications::{Found, Seen};
@@ -21,6 +22,9 @@ pub(crate) struct WaitArguments {
     several: Several,
     #[command(flatten)]
     wanted: Wanted,
+    /// Only this object has to be as wanted; `!` before it: all but this one. `*` stands for any group, kind or name.
+    #[arg(long = "resource", value_name = "[!]GROUP:KIND:[NAMESPACE/]NAME")]
+    resources: Vec<String>,
     /// How many seconds at most; 0 is no limit.
     #[arg(long, default_value_t = 0)]
     timeout: u64,
@@ -55,6 +59,39 @@ impl Wanted {
         if self == Self::default() { Self { sync: true, health: true, operation: true, ..self } } else { self }
     }
 
+    /// Says whether an Application, or those of its objects that are named, are as wanted.
+    fn holds_of(self, application: &Application, patterns: &[SyncOperationResource]) -> bool {
+        if patterns.is_empty() {
+            return self.holds(application);
+        }
+        let without_objects = Self { operation: self.operation, ..Self::default() };
+        let has_included = patterns.iter().any(|pattern| !pattern.exclude);
+        let is_meant = |resource: &&ResourceStatus| {
+            let is_included = !has_included || patterns.iter().any(|it| !it.exclude && fits(it, resource));
+            !resource.hook && is_included && !patterns.iter().any(|it| it.exclude && fits(it, resource))
+        };
+        let mut meant = application.status.resources.iter().filter(is_meant).peekable();
+        // What does not exist yet is not as wanted either.
+        !self.delete
+            && meant.peek().is_some()
+            && meant.all(|resource| self.holds_of_object(resource))
+            && without_objects.holds(application)
+    }
+
+    fn holds_of_object(self, resource: &ResourceStatus) -> bool {
+        let health = resource.health.as_ref().map(|health| health.status);
+        let healths = [
+            (self.health, HealthStatus::Healthy),
+            (self.suspended, HealthStatus::Suspended),
+            (self.degraded, HealthStatus::Degraded),
+        ];
+        let asks_health = healths.iter().any(|(is_asked, _)| *is_asked);
+        // An object of a kind that has no health is as healthy as it can be.
+        let has_health = healths.iter().any(|(is_asked, wanted)| *is_asked && health == Some(*wanted))
+            || (self.health && health.is_none());
+        (!self.sync || resource.status == Some(SyncStatusCode::Synced)) && (!asks_health || has_health)
+    }
+
     /// Says whether an Application is as wanted.
     pub(super) fn holds(self, application: &Application) -> bool {
         if self.delete {
@@ -81,6 +118,7 @@ impl Wanted {
 pub(super) async fn wait(session: &Session<'_>, arguments: &WaitArguments) -> anyhow::Result<u8> {
     let wanted = arguments.wanted.or_default();
     let limit = (arguments.timeout > 0).then(|| Duration::from_secs(arguments.timeout));
+    let patterns = arguments.resources.iter().map(|word| parse_resource(word)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut exit_code = SUCCESS;
     let names: Vec<String> = if wanted.delete && !arguments.several.names.is_empty() {
         // What is gone already cannot be found.
@@ -89,7 +127,7 @@ pub(super) async fn wait(session: &Session<'_>, arguments: &WaitArguments) -> an
         session.several(&arguments.several).await?.iter().map(Found::qualified_name).collect()
     };
     for name in names {
-        match follow(session, &name, limit, |application| wanted.holds(application)).await? {
+        match follow(session, &name, limit, |application| wanted.holds_of(application, &patterns)).await? {
             End::Holds(found) => session.outside.print(&format!("\n{}", details::text(&found.application)))?,
             End::Gone if wanted.delete => session.outside.print(&format!("application '{name}' deleted\n"))?,
             End::Gone => {

@@ -6,7 +6,7 @@ use landfall_model::health::HealthStatus;
 use landfall_model::status::{ConditionType, OperationPhase, SyncStatusCode};
 use serde_json::{Value, json};
 
-const WEB: &str = "apiVersion: apps/v1
+pub(crate) const WEB: &str = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
 spec:
@@ -17,12 +17,12 @@ spec:
     spec:
       containers: [{name: web, image: 'registry.example.test/web:1.0.0', ports: [{containerPort: 8080}]}]
 ";
-const SETTINGS: &str = "apiVersion: v1
+pub(crate) const SETTINGS: &str = "apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings}
 data: {color: blue}
 ";
-const HOOK: &str = "apiVersion: batch/v1
+pub(crate) const HOOK: &str = "apiVersion: batch/v1
 kind: Job
 metadata:
   name: migrate
@@ -34,13 +34,6 @@ spec:
       containers: [{name: migrate, image: 'busybox:1', command: ['true']}]
 ";
 
-macro_rules! on_both_planes {
-    ($($name:ident),+ $(,)?) => {
-        mod on_the_sandbox { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(landfall_e2e::plane::Kind::Sandbox).await.unwrap(); })+ }
-        mod on_a_real_control_plane { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(landfall_e2e::plane::Kind::Testbed).await.unwrap(); })+ }
-    };
-}
-
 on_both_planes!(
     a_commit_is_synced_changed_healed_pruned_and_deleted_with_its_application,
     hooks_run_before_the_objects_and_are_removed,
@@ -51,7 +44,7 @@ on_both_planes!(
     a_commit_that_an_application_does_not_read_writes_nothing_on_it,
 );
 
-fn color(found: Option<&Value>) -> Option<&str> {
+pub(crate) fn color(found: Option<&Value>) -> Option<&str> {
     found?.pointer("/data/color")?.as_str()
 }
 
