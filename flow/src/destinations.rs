@@ -81,6 +81,16 @@ impl Destinations {
         self.state.read().unwrap_or_else(PoisonError::into_inner).by_server.values().cloned().collect()
     }
 
+    /// Says whether a destination names a cluster that somebody described and that cannot be used: it is not gone.
+    pub fn is_unusable(&self, destination: &Destination) -> bool {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let is_meant = |(server, (name, _)): (&String, &(String, String))| match destination.name.as_str() {
+            "" => server == trimmed(&destination.server),
+            wanted => name == wanted,
+        };
+        state.unusable.iter().any(is_meant)
+    }
+
     /// Finds the cluster of a destination. Errors: the reason, for the condition InvalidSpecError.
     pub fn find(&self, destination: &Destination) -> Result<KnownCluster, String> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);

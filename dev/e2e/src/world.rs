@@ -35,6 +35,8 @@ pub struct World {
     pub directory: tempfile::TempDir,
     /// How often the next controller looks at repositories.
     pub poll_interval: Duration,
+    /// How long anything may take before the scenario fails.
+    pub wait_max: Duration,
     /// The controller that runs.
     pub controller: Option<Arc<Controller>>,
     running: Option<tokio::task::JoinHandle<()>>,
@@ -49,7 +51,7 @@ impl World {
         let directory = tempfile::tempdir()?;
         let plane = Plane::start(kind, &directory.path().join("plane")).await?;
         let cluster: Arc<dyn Cluster> = Arc::new(KubeCluster::of(plane.client().await?));
-        let mut world = Self { cluster, directory, poll_interval: Duration::from_secs(1), controller: None, running: None, plane };
+        let mut world = Self { cluster, directory, poll_interval: Duration::from_secs(1), wait_max: WAIT_MAX, controller: None, running: None, plane };
         world.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}})).await?;
         for text in crds::ALL {
             for object in landfall_yaml::read(text.as_bytes(), landfall_yaml::Resolver::Kubernetes)? {
@@ -255,7 +257,7 @@ impl World {
             if holds(&application) {
                 return Ok(application);
             }
-            if started.elapsed() > WAIT_MAX {
+            if started.elapsed() > self.wait_max {
                 bail!(
                     "{name} did not become {what}; its status is {}",
                     serde_json::to_string_pretty(&application.status)?
@@ -289,7 +291,7 @@ impl World {
             if holds(found.as_ref()) {
                 return Ok(());
             }
-            if started.elapsed() > WAIT_MAX {
+            if started.elapsed() > self.wait_max {
                 bail!("{kind} {namespace}/{name} did not become {what}: {found:?}");
             }
             tokio::time::sleep(LOOK).await;

@@ -15,14 +15,16 @@ pub mod record;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
+use futures::future::Either;
 use landfall_diff::schemas::{BuiltIn, Schemas as _, WithCustom};
 use landfall_health::Rules;
 use landfall_model::key::{GroupKind, ObjectKey};
 use landfall_model::object;
 use landfall_model::time::Time;
 use landfall_ports::clock::Clock;
-use landfall_ports::cluster::{Cluster, ClusterError, Detail, Discovery, Selection, ServedKind};
+use landfall_ports::cluster::{Cause, Cluster, ClusterError, Detail, Discovery, Selection, ServedKind};
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
@@ -37,6 +39,11 @@ const CHILD_KINDS: [(&str, &str, &[&str]); 3] = [
     ("apps", "ReplicaSet", &["Deployment"]),
     ("batch", "Job", &["CronJob"]),
 ];
+
+/// How long a server may take to say what it serves.
+const DISCOVERY_LIMIT: Duration = Duration::from_secs(20);
+/// How long a server that did not say is left alone, in seconds.
+const DISCOVERY_PAUSE_S: i64 = 5;
 
 /// Told which applications have reason to look again.
 pub type Concern = Arc<dyn Fn(&str) + Send + Sync>;
@@ -114,6 +121,7 @@ impl Watch {
 #[derive(Default)]
 struct State {
     discovery: Option<Arc<Discovery>>,
+    discovery_failure: Option<(ClusterError, jiff::Timestamp)>,
     watches: HashMap<GroupKind, Watch>,
     index: Index,
     waiters: Vec<Arc<str>>,
@@ -181,24 +189,67 @@ impl LiveCluster {
         &self.cluster
     }
 
-    /// Says what the server serves, asking it the first time only.
+    /// Says what the server serves, asking it the first time only. A server that does not answer is asked again after a
+    /// while only, and one caller waits for that: who has an application on a cluster that is down must not hold up others.
     pub async fn discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
-        if let Some(known) = self.state().discovery.clone() {
-            return Ok(known);
+        if let Some(answer) = self.known_discovery(false) {
+            return answer;
         }
-        let _one_at_a_time = self.discovering.lock().await;
-        if let Some(known) = self.state().discovery.clone() {
-            return Ok(known);
+        let _one_at_a_time = match self.discovering.try_lock() {
+            Ok(lock) => lock,
+            Err(_) => {
+                if let Some(answer) = self.known_discovery(true) {
+                    return answer;
+                }
+                self.discovering.lock().await
+            }
+        };
+        if let Some(answer) = self.known_discovery(false) {
+            return answer;
         }
-        let fresh = Arc::new(self.cluster.discovery().await?);
-        self.state().discovery = Some(fresh.clone());
-        Ok(fresh)
+        let asking = std::pin::pin!(self.cluster.discovery());
+        let patience = std::pin::pin!(self.clock.sleep(DISCOVERY_LIMIT));
+        let answer = match futures::future::select(asking, patience).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Err(ClusterError {
+                cause: Cause::Unreachable,
+                action: "ask what is served".to_owned(),
+                message: format!("no answer within {} s", DISCOVERY_LIMIT.as_secs()),
+                retry_after: None,
+            }),
+        };
+        let mut state = self.state();
+        match answer {
+            Ok(fresh) => {
+                let fresh = Arc::new(fresh);
+                state.discovery = Some(fresh.clone());
+                state.discovery_failure = None;
+                Ok(fresh)
+            }
+            Err(error) => {
+                state.discovery_failure = Some((error.clone(), self.clock.now()));
+                Err(error)
+            }
+        }
+    }
+
+    /// What is known of what the server serves, or of why it does not say; an old failure only with `or_old`.
+    fn known_discovery(&self, or_old: bool) -> Option<Result<Arc<Discovery>, ClusterError>> {
+        let state = self.state();
+        if let Some(known) = state.discovery.clone() {
+            return Some(Ok(known));
+        }
+        let (error, at) = state.discovery_failure.as_ref()?;
+        let age = self.clock.now().duration_since(*at);
+        (or_old || age < jiff::SignedDuration::from_secs(DISCOVERY_PAUSE_S)).then(|| Err(error.clone()))
     }
 
     /// Forgets what the server serves: it is asked again the next time. Called when a definition was applied or a kind
     /// was not found.
     pub fn forget_discovery(&self) {
-        self.state().discovery = None;
+        let mut state = self.state();
+        state.discovery = None;
+        state.discovery_failure = None;
     }
 
     /// Makes sure that `kinds` are watched and says how far that is. `instance` is told to look again when a first list

@@ -28,6 +28,11 @@ impl Controller {
         memory: &mut Memory,
     ) -> Result<(), ClusterError> {
         let cluster = self.destinations.find(&application.spec.destination);
+        if let Err(reason) = &cluster
+            && self.destinations.is_unusable(&application.spec.destination)
+        {
+            return self.hold_deletion(pass, known, application, reason).await;
+        }
         // A project that is gone, or no longer permits the application, must not hold its deletion up for ever.
         let grounds = self.grounds(application).ok();
         // Hooks are the only reason to look at the sources; a broken repository must not hold a deletion up.
@@ -44,7 +49,18 @@ impl Controller {
         let kinds = application.status.resources.iter().map(|resource| resource.key().group_kind());
         if let Ok(cluster) = &cluster {
             let wanted = compare::kinds(targets.as_deref().unwrap_or(&Targets::default()), kinds);
-            let readiness = cluster.live.ensure(&wanted, &pass.instance).await?;
+            let readiness = match cluster.live.ensure(&wanted, &pass.instance).await {
+                Ok(readiness) => readiness,
+                Err(error) => {
+                    let reason =
+                        format!("cluster {} ({}) cannot be asked: {}", cluster.name, cluster.server, error.message);
+                    return self.hold_deletion(pass, known, application, &reason).await;
+                }
+            };
+            if let Some((kind, reason)) = readiness.failed.iter().find(|(kind, _)| wanted.contains(kind)) {
+                let reason = format!("objects of kind {kind} cannot be read: {reason}");
+                return self.hold_deletion(pass, known, application, &reason).await;
+            }
             if !readiness.waiting.is_empty() {
                 return Ok(());
             }
@@ -110,6 +126,24 @@ impl Controller {
             }
         }
         Ok(())
+    }
+
+    /// What an application has cannot be reached for now: that is told, and tried again later. Nothing is let go of.
+    async fn hold_deletion(
+        &self,
+        pass: &Pass<'_>,
+        known: &Known,
+        application: &Application,
+        reason: &str,
+    ) -> Result<(), ClusterError> {
+        let condition = landfall_model::status::Condition {
+            condition_type: landfall_model::status::ConditionType::DeletionError,
+            message: format!("{reason}; the deletion goes on when that has passed"),
+            last_transition_time: None,
+        };
+        let plan = deletion::DeletionPlan { conditions: vec![condition], ..deletion::DeletionPlan::default() };
+        self.again_later(pass.key, super::FAILURE_WAIT_MAX / 4);
+        self.tell_deletion(pass, known, application, &plan).await
     }
 
     async fn tell_deletion(

@@ -247,3 +247,26 @@ async fn a_broken_conversion_webhook_stops_only_who_needs_it() -> anyhow::Result
     let second = repository.commit(&[("other/settings.yaml", Some(&green))])?;
     world.settled("other", &second).await.map(|_| ())
 }
+
+/// On the embedded control plane only: it is the controller that is tried here, and there it costs seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_objects_are_one_application_whose_status_fits() -> anyhow::Result<()> {
+    let mut world = World::start(Kind::Sandbox).await?;
+    world.wait_max = std::time::Duration::from_secs(300);
+    let object = |index: usize| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: object-{index:05}}}\ndata: {{a: b}}\n");
+    let all: String = (0..10_000).map(object).collect();
+    let repository = world.repository("many")?;
+    let first = repository.commit(&[("app/all.yaml", Some(&all))])?;
+    world.apply(automated("many", &repository, "app")).await?;
+    let application = world.settled("many", &first).await?;
+    let value = world.get("argoproj.io/v1alpha1", "Application", "argocd", "many").await?.unwrap();
+    let size = serde_json::to_vec(&value)?.len();
+    assert!(size < 1_400_000, "{size} bytes");
+    let told = application.status.conditions.iter().find(|condition| condition.message.contains("10000 objects"));
+    assert!(told.is_some(), "{:?}", application.status.conditions);
+    let second = repository.commit(&[("app/all.yaml", Some(&all.replacen("a: b", "a: c", 1)))])?;
+    world.settled("many", &second).await?;
+    let found = world.get("v1", "ConfigMap", "many", "object-00000").await?.unwrap();
+    assert_eq!(found["data"]["a"], "c");
+    Ok(())
+}
