@@ -21,11 +21,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// Puts an application's `ignoreDifferences` over those of the installation.
-    pub fn of(
-        application: &Application,
-        of_installation: &[IgnoreDifference],
-        options: &Options,
-    ) -> Self {
+    pub fn of(application: &Application, of_installation: &[IgnoreDifference], options: &Options) -> Self {
         let all: Vec<IgnoreDifference> =
             of_installation.iter().chain(&application.spec.ignore_differences).cloned().collect();
         let (rules, problems) = Rules::new(&all, options.clone());

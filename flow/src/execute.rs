@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use futures::StreamExt as _;
+use landfall_diff::declared;
 use landfall_merge::managed::Operation;
 use landfall_merge::upgrade::{self, Former};
 use landfall_model::annotations::FIELD_MANAGER;
@@ -132,6 +133,9 @@ impl Executor {
                 self.migrate(kind, key, &live, manager).await?;
             }
         }
+        if !options.validate {
+            wanted = declared(&wanted, &*self.live.schemas().0);
+        }
         let write = write(options, Take::FromOthers);
         let applied = self.patiently(|| self.cluster.apply(kind, &wanted, &write)).await;
         match applied {
@@ -169,8 +173,7 @@ impl Executor {
         let Ok(Some(patch)) = upgrade::patch(live, &formers, FIELD_MANAGER) else { return Ok(()) };
         let write = Write { manager: FIELD_MANAGER.to_owned(), force: false, dry_run: false, strict: false };
         let patch = Patch::Json(patch);
-        let patched =
-            self.patiently(|| self.cluster.patch(kind, &key.namespace, &key.name, "", &patch, &write)).await;
+        let patched = self.patiently(|| self.cluster.patch(kind, &key.namespace, &key.name, "", &patch, &write)).await;
         match patched {
             Ok(answer) => {
                 self.live.written(answer);

@@ -87,6 +87,11 @@ pub(crate) async fn run(arguments: UpArguments) -> anyhow::Result<()> {
     if std::env::var_os("LANDFALL_LOG").is_some() {
         logging::start(arguments.log_format);
     }
+    // What was asked for is checked before anything starts.
+    let mut objects = manifests(&arguments.files)?;
+    if let Some(repo) = &arguments.repo {
+        objects.push(application_of(repo, &arguments)?);
+    }
     let running = start(&arguments).await?;
     let work = async {
         if arguments.demo {
@@ -95,10 +100,6 @@ pub(crate) async fn run(arguments: UpArguments) -> anyhow::Result<()> {
                 return Ok(());
             }
             std::future::pending::<()>().await;
-        }
-        let mut objects = manifests(&arguments.files)?;
-        if let Some(repo) = &arguments.repo {
-            objects.push(application_of(repo, &arguments)?);
         }
         if objects.is_empty() {
             say("nothing to bring to life yet: name a repository (--repo PATH --path DIR), a file (-f), or try --demo");
@@ -266,10 +267,71 @@ async fn follow(running: &Running, limit: Option<Duration>) -> anyhow::Result<()
     }
 }
 
+/// Says whether an application is in order only because its source holds nothing.
+fn is_empty(application: &Application) -> bool {
+    let status = &application.status;
+    status.sync.status == SyncStatusCode::Synced && status.resources.is_empty() && status.summary.images.is_empty()
+}
+
+/// How deep a repository of this machine is looked through for manifests.
+const NESTING_MAX: usize = 4;
+/// How many folders are named.
+const FOLDERS_MAX: usize = 8;
+
+/// What to say of a source that holds nothing: mostly `--path` is not what was meant.
+fn nothing_there(application: &Application) -> String {
+    let Some(source) = application.spec.sources().first() else { return String::new() };
+    let mut folders = Vec::new();
+    if let Some(root) = source.repo_url.strip_prefix("file://") {
+        with_manifests(Path::new(root), "", 0, &mut folders);
+    }
+    folders.retain(|folder| *folder != source.path.trim_matches(['.', '/']));
+    folders.truncate(FOLDERS_MAX);
+    let hint = match folders.is_empty() {
+        true => "commit manifests, a chart or a kustomization there, or name another folder with --path".to_owned(),
+        false => format!("name one with --path; these have some: {}", folders.join(", ")),
+    };
+    format!("\n    the folder {:?} holds no manifests, so nothing is deployed: {hint}", source.path)
+}
+
+/// Finds folders that look like sources: a chart, a kustomization, or files that begin like objects.
+fn with_manifests(root: &Path, inside: &str, depth: usize, found: &mut Vec<String>) {
+    let Ok(entries) = std::fs::read_dir(root.join(inside)) else { return };
+    let mut names: Vec<(String, bool)> = entries
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path().is_dir())))
+        .filter(|(name, _)| !name.starts_with('.') && name != "node_modules")
+        .collect();
+    names.sort_unstable();
+    let is_tool =
+        |name: &str| matches!(name, "Chart.yaml" | "kustomization.yaml" | "kustomization.yml" | "Kustomization");
+    let is_manifest = |name: &str| {
+        (name.ends_with(".yaml") || name.ends_with(".yml"))
+            && std::fs::read_to_string(root.join(inside).join(name))
+                .is_ok_and(|text| text.contains("apiVersion:") && text.contains("kind:"))
+    };
+    let files = || names.iter().filter(|(_, is_folder)| !is_folder);
+    let has_tool = files().any(|(name, _)| is_tool(name));
+    if !inside.is_empty() && (has_tool || files().any(|(name, _)| is_manifest(name))) {
+        found.push(inside.to_owned());
+    }
+    // What lies below a chart or a kustomization is part of it.
+    if has_tool || depth >= NESTING_MAX || found.len() >= FOLDERS_MAX {
+        return;
+    }
+    for (name, _) in names.iter().filter(|(_, is_folder)| *is_folder) {
+        let next = if inside.is_empty() { name.clone() } else { format!("{inside}/{name}") };
+        with_manifests(root, &next, depth + 1, found);
+    }
+}
+
 /// One line about where an application stands.
 pub(crate) fn describe(application: &Application) -> String {
     let status = &application.status;
     let mut line = format!("{} {}", status.sync.status.as_str(), status.health.status);
+    if is_empty(application) {
+        line.push_str(&nothing_there(application));
+    }
     if !status.sync.revision.is_empty() {
         line.push_str(&format!(" at {}", landfall_sync::explain::revision(&status.sync.revision)));
     }
@@ -300,6 +362,9 @@ pub(crate) fn describe(application: &Application) -> String {
 fn ending(application: &Application) -> Option<bool> {
     let status = &application.status;
     let is_done = status.sync.status == SyncStatusCode::Synced && status.health.status == HealthStatus::Healthy;
+    if is_empty(application) {
+        return Some(false);
+    }
     if is_done {
         return Some(true);
     }

@@ -51,7 +51,15 @@ impl World {
         let directory = tempfile::tempdir()?;
         let plane = Plane::start(kind, &directory.path().join("plane")).await?;
         let cluster: Arc<dyn Cluster> = Arc::new(KubeCluster::of(plane.client().await?));
-        let mut world = Self { cluster, directory, poll_interval: Duration::from_secs(1), wait_max: WAIT_MAX, controller: None, running: None, plane };
+        let mut world = Self {
+            cluster,
+            directory,
+            poll_interval: Duration::from_secs(1),
+            wait_max: WAIT_MAX,
+            controller: None,
+            running: None,
+            plane,
+        };
         world.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}})).await?;
         for text in crds::ALL {
             for object in landfall_yaml::read(text.as_bytes(), landfall_yaml::Resolver::Kubernetes)? {
@@ -73,7 +81,7 @@ impl World {
         });
         let controller = Controller::of(Parts {
             home_cluster: cluster.clone(),
-        connector: Arc::new(landfall_kube::connect::Connector),
+            connector: Arc::new(landfall_kube::connect::Connector),
             git: Arc::new(landfall_git::client::GitClient::with_settings(
                 landfall_git::settings::Settings::in_directory(cache.join("git")),
             )),

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use landfall_flow::reconcile::Controller;
+use landfall_repository::address::normalized;
 use landfall_webhook::place::Place;
 use landfall_webhook::push::{PushEvent, Refusal};
 use landfall_webhook::read::read;
@@ -68,11 +69,15 @@ pub(crate) async fn receive(State(server): State<Server>, headers: HeaderMap, bo
 fn wake(controller: &Controller, pushes: &[PushEvent]) -> usize {
     let places: BTreeSet<Place> =
         pushes.iter().flat_map(|push| &push.repository_urls).filter_map(|url| Place::of(url)).collect();
+    // Addresses that are no places on the network, folders say, are compared as they are.
+    let addresses: BTreeSet<String> =
+        pushes.iter().flat_map(|push| &push.repository_urls).map(|url| normalized(url)).collect();
     let (mut woken, mut urls) = (BTreeSet::new(), BTreeSet::new());
     for (key, known) in controller.home.applications() {
         let Ok(application) = &known.application else { continue };
         for source in application.spec.sources() {
-            if Place::of(&source.repo_url).is_some_and(|place| places.contains(&place)) {
+            let is_at_place = Place::of(&source.repo_url).is_some_and(|place| places.contains(&place));
+            if is_at_place || addresses.contains(&normalized(&source.repo_url)) {
                 woken.insert(key.clone());
                 urls.insert(source.repo_url.clone());
             }

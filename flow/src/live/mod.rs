@@ -343,7 +343,8 @@ impl LiveCluster {
         state.watches.iter().map(|(kind, watch)| (kind.clone(), failure(watch))).collect()
     }
 
-    /// Takes in what the API answered to a write of ours. Nobody is told: the caller knows.
+    /// Takes in what the API answered to a write of ours. Its application is not told: the caller
+    /// knows. One that it was taken from is.
     pub fn written(&self, live: Value) -> Arc<Record> {
         let is_definition = live["kind"] == "CustomResourceDefinition";
         let schemas = is_definition.then(|| live.clone());
@@ -352,8 +353,12 @@ impl LiveCluster {
         let fallback = Arc::new(record.clone());
         let mut state = self.state();
         state.learn(schemas.as_ref(), &record);
-        state.index.put(record);
-        state.index.get(&key).cloned().unwrap_or(fallback)
+        let concerned = state.index.put(record);
+        let known = state.index.get(&key).cloned().unwrap_or(fallback);
+        drop(state);
+        let is_other = |instance: &&Arc<str>| known.live.owner.as_deref() != Some(&***instance);
+        concerned.iter().filter(is_other).for_each(|instance| (self.concern)(instance));
+        known
     }
 
     /// Takes in that an object's deletion was asked for: until the watch says more, it is on its way out.

@@ -214,11 +214,7 @@ impl Metrics {
     pub fn cluster_event(&self, server: &str, namespace: &str, group: &str, kind: &str, seconds: f64) {
         let mut labels = vec![("server", server.to_owned())];
         self.event_times.get_or_create(&labels).observe(seconds);
-        labels.extend([
-            ("namespace", namespace.to_owned()),
-            ("group", group.to_owned()),
-            ("kind", kind.to_owned()),
-        ]);
+        labels.extend([("namespace", namespace.to_owned()), ("group", group.to_owned()), ("kind", kind.to_owned())]);
         self.cluster_events.get_or_create(&labels).inc();
     }
 

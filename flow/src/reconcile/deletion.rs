@@ -40,7 +40,12 @@ impl Controller {
         let sources = application.spec.sources();
         let targets = match has_hooks {
             true => self
-                .view(pass, application, &Given { sources, revisions: &vec![None; sources.len()], manifests: &[] }, memory)
+                .view(
+                    pass,
+                    application,
+                    &Given { sources, revisions: &vec![None; sources.len()], manifests: &[] },
+                    memory,
+                )
                 .await
                 .ok()
                 .map(|view| view.targets),
@@ -90,7 +95,7 @@ impl Controller {
             if let (false, Ok(cluster)) = (plan.groups.is_empty(), &cluster) {
                 let executor = Executor {
                     live: cluster.live.clone(),
-                cluster: self.measured(&application, cluster),
+                    cluster: self.measured(&application, cluster),
                     clock: self.clock.clone(),
                     carry_ignored: Arc::new(|wanted, _| wanted.clone()),
                 };

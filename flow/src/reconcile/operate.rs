@@ -49,7 +49,7 @@ impl Controller {
         let (schemas, _) = view.grounds.cluster.live.schemas();
         let executor = Executor {
             live: view.grounds.cluster.live.clone(),
-                cluster: self.measured(application, &view.grounds.cluster),
+            cluster: self.measured(application, &view.grounds.cluster),
             clock: self.clock.clone(),
             carry_ignored: Arc::new(move |wanted, live| carrying.carry_ignored(wanted, live, &schemas)),
         };

@@ -123,7 +123,8 @@ impl Controller {
         let asked = match wanted.is_newest {
             true => None,
             false => {
-                let given = Given { sources: wanted.sources, revisions: &wanted.revisions, manifests: wanted.manifests };
+                let given =
+                    Given { sources: wanted.sources, revisions: &wanted.revisions, manifests: wanted.manifests };
                 Some(self.view(&pass, application, &given, &mut Memory::default()).await)
             }
         };

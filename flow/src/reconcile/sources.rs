@@ -53,7 +53,10 @@ impl Observed {
         for (index, text) in manifests.iter().enumerate() {
             let read = landfall_yaml::read(text.as_bytes(), landfall_yaml::Resolver::Kubernetes);
             objects.extend(read.map_err(|error| {
-                Unavailable::of(format!("Failed to load target state: operation.sync.manifests[{index}]: {error}"), false)
+                Unavailable::of(
+                    format!("Failed to load target state: operation.sync.manifests[{index}]: {error}"),
+                    false,
+                )
             })?);
         }
         let known = if known.revisions.is_empty() { std::slice::from_ref(&known.revision) } else { &known.revisions };

@@ -190,9 +190,14 @@ impl GitClient {
         }
         let mirror = self.mirror(&repository.url).await?;
         let repository = self.inner.clients.signed_in(repository).await?;
-        let fetching = large::fetch(&repository, &self.inner.clients, &mirror, &wanted, self.inner.settings.file_bytes_max);
+        let fetching =
+            large::fetch(&repository, &self.inner.clients, &mirror, &wanted, self.inner.settings.file_bytes_max);
         tokio::time::timeout(self.inner.settings.fetch_timeout, fetching).await.unwrap_or_else(|_| {
-            Err(SourceError::of(SourceProblem::TimedOut, &repository.url, "its files in Git LFS did not arrive in time"))
+            Err(SourceError::of(
+                SourceProblem::TimedOut,
+                &repository.url,
+                "its files in Git LFS did not arrive in time",
+            ))
         })
     }
 

@@ -70,7 +70,10 @@ pub(crate) fn stand_ins(mirror: &Mirror, root: ObjectId) -> Result<BTreeMap<Obje
                         if size >= STAND_IN_BYTES_MAX || size <= MARK.len() as u64 {
                             return Ok(None);
                         }
-                        repository.find_object(item.id).map(|object| Some(object.detach().data)).map_err(|e| e.to_string())
+                        repository
+                            .find_object(item.id)
+                            .map(|object| Some(object.detach().data))
+                            .map_err(|e| e.to_string())
                     })?;
                     if let Some(file) = content.as_deref().and_then(stand_in) {
                         found.insert(item.id, file);
@@ -97,13 +100,15 @@ pub(crate) async fn fetch(
     missing.sort();
     missing.dedup();
     if let Some(large) = missing.iter().find(|file| file.bytes > bytes_max) {
-        let reason = format!("a file in Git LFS has {} MiB, more than the limit of {} MiB", large.bytes >> 20, bytes_max >> 20);
+        let reason =
+            format!("a file in Git LFS has {} MiB, more than the limit of {} MiB", large.bytes >> 20, bytes_max >> 20);
         return Err(SourceError::of(SourceProblem::TooLarge, url, reason));
     }
     if !missing.is_empty() {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             let reason = "files in Git LFS are fetched over http(s) only";
-            let hint = "Write the repository's http(s) address in the Application and its Secret, or take enableLfs out.";
+            let hint =
+                "Write the repository's http(s) address in the Application and its Secret, or take enableLfs out.";
             return Err(SourceError::of(SourceProblem::Unsupported, url, reason).hinting(hint));
         }
         let client = clients.client(repository)?;
@@ -148,7 +153,9 @@ async fn get_batch(
         let found = found.ok_or_else(|| broken(format!("the server says nothing of {}", file.sha256)))?;
         if let Some(message) = found["error"]["message"].as_str() {
             let reason = format!("Git LFS has no object {}: {message}", file.sha256);
-            return Err(SourceError::of(SourceProblem::NotFound, url, reason).hinting("Push it with `git lfs push --all`."));
+            return Err(
+                SourceError::of(SourceProblem::NotFound, url, reason).hinting("Push it with `git lfs push --all`.")
+            );
         }
         let action = &found["actions"]["download"];
         let place = action["href"].as_str().ok_or_else(|| broken(format!("no address for {}", file.sha256)))?;

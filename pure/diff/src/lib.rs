@@ -24,3 +24,5 @@ pub mod rules;
 pub mod schemas;
 pub mod settings;
 mod tree;
+
+pub use normalise::declared;

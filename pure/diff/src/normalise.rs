@@ -7,7 +7,7 @@ use landfall_merge::structured::LAST_APPLIED;
 use serde_json::{Map, Value};
 
 use crate::rules::{IgnoreStatus, Options, group_of};
-use crate::schemas::is_built_in;
+use crate::schemas::{Schemas, is_built_in};
 
 /// Metadata that the API server keeps by itself, or that says how the object is stored.
 const SERVER_METADATA: [&str; 10] = [
@@ -40,6 +40,18 @@ pub(crate) fn desired(object: &Value, schema: Schema<'_>, options: &Options, not
         format!("{field} is not a field of this kind and will not be stored: check the spelling and the apiVersion")
     }));
     object
+}
+
+/// An object without the fields that its kind does not have. Server-side apply refuses those also where validation is off
+/// (`Validate=false`); client-side apply and updates leave them out in silence.
+#[must_use]
+pub fn declared(object: &Value, schemas: &impl Schemas) -> Value {
+    let text = |name| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut declared = object.clone();
+    if let Some(schema) = schemas.schema(text("apiVersion"), text("kind")) {
+        drop_undeclared(&mut declared, schema, &mut String::new(), &mut Vec::new());
+    }
+    declared
 }
 
 /// Either object in the form in which both are compared.

@@ -44,9 +44,7 @@ impl LabelSelector {
                 Some(format!("{} {}: values are missing", requirement.key, requirement.operator))
             }
             "In" | "NotIn" | "Exists" | "DoesNotExist" => None,
-            other => {
-                Some(format!("{}: operator {other:?} must be In, NotIn, Exists or DoesNotExist", requirement.key))
-            }
+            other => Some(format!("{}: operator {other:?} must be In, NotIn, Exists or DoesNotExist", requirement.key)),
         })
     }
 }
@@ -80,9 +78,7 @@ mod tests {
         assert!(selects(json!({}), &[]));
         assert!(selects(json!({"matchLabels": {"a": "1"}}), &[("a", "1"), ("b", "2")]));
         assert!(!selects(json!({"matchLabels": {"a": "1"}}), &[("a", "2")]));
-        let expression = |operator: &str, values: &[&str]| {
-            json!({"matchLabels": {"a": "1"}, "matchExpressions": [{"key": "b", "operator": operator, "values": values}]})
-        };
+        let expression = |operator: &str, values: &[&str]| json!({"matchLabels": {"a": "1"}, "matchExpressions": [{"key": "b", "operator": operator, "values": values}]});
         assert!(selects(expression("In", &["2", "3"]), &[("a", "1"), ("b", "2")]));
         assert!(!selects(expression("In", &["2"]), &[("a", "1")]));
         assert!(selects(expression("NotIn", &["2"]), &[("a", "1")]));

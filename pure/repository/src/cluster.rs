@@ -142,7 +142,9 @@ pub fn parse(
     };
     let server = text("server")?.trim_end_matches('/').to_owned();
     if server.is_empty() {
-        return Err(format!("Secret {secret}: server is missing; write the URL of the API server, as https://host:6443"));
+        return Err(format!(
+            "Secret {secret}: server is missing; write the URL of the API server, as https://host:6443"
+        ));
     }
     if !server.starts_with("https://") && !server.starts_with("http://") {
         return Err(format!("Secret {secret}: server {server:?} is no URL; it has to begin with https:// or http://"));
@@ -225,7 +227,8 @@ mod tests {
 
     #[test]
     fn a_cluster_is_read_as_argo_cd_writes_it() {
-        let config = r#"{"bearerToken": "t", "tlsClientConfig": {"insecure": false, "caData": "Q0E=", "serverName": "api"}}"#;
+        let config =
+            r#"{"bearerToken": "t", "tlsClientConfig": {"insecure": false, "caData": "Q0E=", "serverName": "api"}}"#;
         let cluster = read(&[
             ("name", "prod"),
             ("server", "https://10.0.0.1:6443/"),
@@ -253,10 +256,12 @@ mod tests {
     #[test]
     fn credentials_of_programs_are_read() {
         let config = r#"{"awsAuthConfig": {"clusterName": "c", "roleARN": "r"}}"#;
-        let program = read(&[("server", "https://a"), ("config", config)]).expect("valid").access.program.expect("there");
+        let program =
+            read(&[("server", "https://a"), ("config", config)]).expect("valid").access.program.expect("there");
         assert_eq!(program.arguments, ["aws", "--cluster-name", "c", "--role-arn", "r"]);
         let config = r#"{"execProviderConfig": {"command": "gke", "env": {"A": "b"}, "apiVersion": "v1"}}"#;
-        let program = read(&[("server", "https://a"), ("config", config)]).expect("valid").access.program.expect("there");
+        let program =
+            read(&[("server", "https://a"), ("config", config)]).expect("valid").access.program.expect("there");
         assert_eq!((program.command.as_str(), program.environment["A"].as_str()), ("gke", "b"));
     }
 

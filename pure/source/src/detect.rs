@@ -33,11 +33,13 @@ impl SourceType {
 pub enum DetectError {
     /// There is no such folder.
     #[error(
-        "{path}: app path does not exist in the repository at this revision; check `path` and `targetRevision` of the source"
+        "{path}: app path does not exist in the repository at this revision{there}; check `path` and `targetRevision` of the source"
     )]
     Missing {
         /// The path asked for.
         path: String,
+        /// The folders that are there instead, in words; `""` if there are none.
+        there: String,
     },
     /// There is a file of that name.
     #[error("{path}: app path is a file, not a folder; name the folder that holds it")]
@@ -61,7 +63,35 @@ pub fn folder(tree: &dyn Tree, path: &str) -> Result<String, DetectError> {
     match resolve(tree, path)? {
         Some((real, EntryKind::Directory)) => Ok(real),
         Some(_) => Err(DetectError::NotAFolder { path: path.to_owned() }),
-        None => Err(DetectError::Missing { path: path.to_owned() }),
+        None => Err(DetectError::Missing { path: path.to_owned(), there: there(tree, path) }),
+    }
+}
+
+/// How many folders are named where one is missing.
+const NAMED_MAX: usize = 8;
+
+/// Names the folders where `path` stops being there.
+fn there(tree: &dyn Tree, path: &str) -> String {
+    let mut known = String::new();
+    for name in path.split('/').filter(|name| !name.is_empty() && *name != ".") {
+        let next = if known.is_empty() { name.to_owned() } else { format!("{known}/{name}") };
+        match tree.kind(&next) {
+            Ok(Some(EntryKind::Directory)) => known = next,
+            Ok(_) | Err(_) => break,
+        }
+    }
+    let entries = tree.directory(&known).ok().flatten().unwrap_or_default();
+    let folders: Vec<String> = entries
+        .into_iter()
+        .filter(|entry| entry.kind == EntryKind::Directory && !entry.name.starts_with('.'))
+        .map(|entry| if known.is_empty() { entry.name } else { format!("{known}/{}", entry.name) })
+        .collect();
+    match folders.len() {
+        0 => String::new(),
+        count if count > NAMED_MAX => {
+            format!(" (there are {} and {} more)", folders[..NAMED_MAX].join(", "), count - NAMED_MAX)
+        }
+        _ => format!(" (there are {})", folders.join(", ")),
     }
 }
 

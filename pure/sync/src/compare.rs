@@ -7,7 +7,9 @@ use landfall_health::application::{Part, aggregate};
 use landfall_model::application::Application;
 use landfall_model::health::{Health, HealthStatus};
 use landfall_model::key::{GroupKind, GroupVersionKind, ObjectKey};
-use landfall_model::status::{Condition, ConditionType, OperationState, ResourceHealth, ResourceStatus, SyncStatusCode};
+use landfall_model::status::{
+    Condition, ConditionType, OperationState, ResourceHealth, ResourceStatus, SyncStatusCode,
+};
 use landfall_model::sync_options::{Removal, SyncOptions};
 
 use crate::live::Live;

@@ -67,8 +67,12 @@ async fn sources_and_destinations_that_cannot_be_had_are_told_and_disturb_nobody
     world.apply(with("locked", "/spec/source/repoURL", json!(asks_for_credentials().await?))).await?;
     world.apply(with("far", "/spec/destination", json!({"name": "far", "namespace": "far"}))).await?;
     world.apply(with("unknown", "/spec/destination", json!({"name": "nowhere", "namespace": "far"}))).await?;
-    world.apply(with("both", "/spec/destination", json!({"name": "a", "server": "https://b", "namespace": "far"}))).await?;
-    world.apply(with("nosource", "/spec/source", Value::Null)).await?;
+    world
+        .apply(with("both", "/spec/destination", json!({"name": "a", "server": "https://b", "namespace": "far"})))
+        .await?;
+    let mut nosource = automated("nosource", &repository, "app");
+    nosource["spec"].as_object_mut().unwrap().remove("source");
+    world.apply(nosource).await?;
 
     use ConditionType::{ComparisonError, InvalidSpecError};
     for (name, of, words) in [
@@ -94,10 +98,8 @@ async fn sources_and_destinations_that_cannot_be_had_are_told_and_disturb_nobody
 
 async fn objects_that_are_denied_or_too_large_fail_alone(kind: Kind) -> anyhow::Result<()> {
     let world = World::start(kind).await?;
-    let large = format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: large}}\ndata:\n  text: {}\n",
-        "x".repeat(2 << 20)
-    );
+    let large =
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: large}}\ndata:\n  text: {}\n", "x".repeat(2 << 20));
     let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: e2e-denied}\nrules: []\n";
     let repository = world.repository("objects")?;
     repository.commit(&[
@@ -122,7 +124,9 @@ async fn objects_that_are_denied_or_too_large_fail_alone(kind: Kind) -> anyhow::
 
     let application = world.until_operation_says("large", "ConfigMap large:").await?;
     let results = application.status.operation_state.and_then(|state| state.sync_result).unwrap().resources;
-    let of = |name: &str| results.iter().find(|result| result.name == name).map(|result| result.status);
+    let of = |name: &str| {
+        results.iter().find(|result| result.kind == "ConfigMap" && result.name == name).map(|result| result.status)
+    };
     assert_eq!(of("large"), Some(Some(ResultCode::SyncFailed)), "{results:?}");
     assert_eq!(of("settings"), Some(Some(ResultCode::Synced)), "the others are applied all the same: {results:?}");
     world.until_object(("v1", "ConfigMap", "large", "settings"), "there", |found| found.is_some()).await?;
@@ -235,7 +239,11 @@ async fn a_broken_conversion_webhook_stops_only_who_needs_it() -> anyhow::Result
     world.apply(automated("other", &repository, "other")).await?;
     world.settled("other", &revision).await?;
     world.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "things"}})).await?;
-    world.apply(json!({"apiVersion": "e2e.test/v1", "kind": "Thing", "metadata": {"name": "zero", "namespace": "things"}})).await?;
+    world
+        .apply(
+            json!({"apiVersion": "e2e.test/v1", "kind": "Thing", "metadata": {"name": "zero", "namespace": "things"}}),
+        )
+        .await?;
     definition["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {
         "conversionReviewVersions": ["v1"],
         "clientConfig": {"service": {"namespace": "nowhere", "name": "nobody", "path": "/convert"}}}});
@@ -253,7 +261,9 @@ async fn a_broken_conversion_webhook_stops_only_who_needs_it() -> anyhow::Result
 async fn ten_thousand_objects_are_one_application_whose_status_fits() -> anyhow::Result<()> {
     let mut world = World::start(Kind::Sandbox).await?;
     world.wait_max = std::time::Duration::from_secs(300);
-    let object = |index: usize| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: object-{index:05}}}\ndata: {{a: b}}\n");
+    let object = |index: usize| {
+        format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: object-{index:05}}}\ndata: {{a: b}}\n")
+    };
     let all: String = (0..10_000).map(object).collect();
     let repository = world.repository("many")?;
     let first = repository.commit(&[("app/all.yaml", Some(&all))])?;

@@ -33,9 +33,12 @@ async fn values_come_from_another_repository_and_objects_from_a_third(kind: Kind
     let values = world.repository("values")?;
     values.commit(&[("prod/values.yaml", Some("color: blue\n"))])?;
     let plain = world.repository("plain")?;
-    plain.commit(&[("extra/settings.yaml", Some(SETTINGS)), ("extra/deep/more.yaml", Some(&SETTINGS.replace("settings", "more")))])?;
+    plain.commit(&[
+        ("extra/settings.yaml", Some(SETTINGS)),
+        ("extra/deep/more.yaml", Some(&SETTINGS.replace("settings", "more"))),
+    ])?;
     let mut application = automated("multi", &charts, "shop");
-    application["spec"]["source"] = Value::Null;
+    application["spec"].as_object_mut().unwrap().remove("source");
     application["spec"]["sources"] = json!([
         {"repoURL": charts.url(), "path": "shop", "targetRevision": "main",
          "helm": {"valueFiles": ["$values/prod/values.yaml", "$values/nowhere.yaml"], "ignoreMissingValueFiles": true, "releaseName": "release",
@@ -70,14 +73,16 @@ async fn differences_that_are_ignored_stay_through_a_sync(kind: Kind) -> anyhow:
         {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]},
         {"kind": "ConfigMap", "name": "noisy", "jqPathExpressions": [".data.noise"], "managedFieldsManagers": ["scaler"]},
     ]);
-    application["spec"]["syncPolicy"]["syncOptions"] = json!(["CreateNamespace=true", "RespectIgnoreDifferences=true", "ServerSideApply=true"]);
+    application["spec"]["syncPolicy"]["syncOptions"] =
+        json!(["CreateNamespace=true", "RespectIgnoreDifferences=true", "ServerSideApply=true"]);
     world.apply(application).await?;
     world.settled("ignored", &first).await?;
     world.patch("apps/v1", "Deployment", "ignored", "web", json!({"spec": {"replicas": 3}})).await?;
     world.patch("v1", "ConfigMap", "ignored", "noisy", json!({"data": {"noise": "hand"}})).await?;
     let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "noisy", "namespace": "ignored"}, "data": {"theirs": "scaler"}});
     let served = world.kind("v1", "ConfigMap").await?;
-    let scaler = landfall_ports::cluster::Write { manager: "scaler".to_owned(), force: true, dry_run: false, strict: false };
+    let scaler =
+        landfall_ports::cluster::Write { manager: "scaler".to_owned(), force: true, dry_run: false, strict: false };
     world.cluster.apply(&served, &theirs, &scaler).await?;
     // A commit that changes something else must not take back what is ignored.
     let second = repository.commit(&[("app/noisy.yaml", Some(&noisy.replace("other: git", "other: again")))])?;
@@ -102,7 +107,10 @@ fn hook(name: &str, phase: &str, policy: &str, wave: &str) -> String {
 async fn phases_and_waves_run_in_their_order_and_hooks_go_by_their_policies(kind: Kind) -> anyhow::Result<()> {
     let world = World::start(kind).await?;
     let waved = |name: &str, wave: &str| {
-        SETTINGS.replace("{name: settings}", &format!("{{name: {name}, annotations: {{argocd.argoproj.io/sync-wave: '{wave}'}}}}"))
+        SETTINGS.replace(
+            "{name: settings}",
+            &format!("{{name: {name}, annotations: {{argocd.argoproj.io/sync-wave: '{wave}'}}}}"),
+        )
     };
     let repository = world.repository("waves")?;
     let first = repository.commit(&[
@@ -115,14 +123,20 @@ async fn phases_and_waves_run_in_their_order_and_hooks_go_by_their_policies(kind
         ("app/web.yaml", Some(WEB)),
     ])?;
     let mut application = automated("waves", &repository, "app");
-    application["spec"]["syncPolicy"]["syncOptions"] =
-        json!(["CreateNamespace=true", "PruneLast=true", "ApplyOutOfSyncOnly=true", "PrunePropagationPolicy=background"]);
-    application["spec"]["syncPolicy"]["managedNamespaceMetadata"] = json!({"labels": {"team": "shop"}, "annotations": {"note": "kept"}});
+    application["spec"]["syncPolicy"]["syncOptions"] = json!([
+        "CreateNamespace=true",
+        "PruneLast=true",
+        "ApplyOutOfSyncOnly=true",
+        "PrunePropagationPolicy=background"
+    ]);
+    application["spec"]["syncPolicy"]["managedNamespaceMetadata"] =
+        json!({"labels": {"team": "shop"}, "annotations": {"note": "kept"}});
     world.apply(application).await?;
     let application = world.settled("waves", &first).await?;
     let results = application.status.operation_state.clone().unwrap().sync_result.unwrap().resources;
     let names: Vec<&str> = results.iter().map(|result| result.name.as_str()).collect();
-    let place = |name: &str| names.iter().position(|known| *known == name).unwrap_or_else(|| panic!("{name} in {names:?}"));
+    let place =
+        |name: &str| names.iter().position(|known| *known == name).unwrap_or_else(|| panic!("{name} in {names:?}"));
     let order = ["pre-early", "pre", "first", "web", "last", "post"].map(place);
     assert!(order.is_sorted(), "{names:?}");
     assert!(!names.contains(&"fail"), "{names:?}");
@@ -136,7 +150,10 @@ async fn phases_and_waves_run_in_their_order_and_hooks_go_by_their_policies(kind
     let second = repository.commit(&[("app/last.yaml", None)])?;
     let application = world.settled("waves", &second).await?;
     let results = application.status.operation_state.clone().unwrap().sync_result.unwrap().resources;
-    assert!(results.iter().any(|result| result.name == "last" && result.status == Some(ResultCode::Pruned)), "{results:?}");
+    assert!(
+        results.iter().any(|result| result.name == "last" && result.status == Some(ResultCode::Pruned)),
+        "{results:?}"
+    );
     assert!(results.iter().all(|result| result.name != "web"), "ApplyOutOfSyncOnly leaves it out: {results:?}");
     let again = uid(world.get("batch/v1", "Job", "waves", "post").await?);
     assert_ne!(post, again, "it was made anew");
@@ -146,7 +163,10 @@ async fn phases_and_waves_run_in_their_order_and_hooks_go_by_their_policies(kind
 async fn what_needs_a_word_waits_for_it_and_what_must_stay_stays(kind: Kind) -> anyhow::Result<()> {
     let world = World::start(kind).await?;
     let with = |name: &str, options: &str| {
-        SETTINGS.replace("{name: settings}", &format!("{{name: {name}, annotations: {{argocd.argoproj.io/sync-options: '{options}'}}}}"))
+        SETTINGS.replace(
+            "{name: settings}",
+            &format!("{{name: {name}, annotations: {{argocd.argoproj.io/sync-options: '{options}'}}}}"),
+        )
     };
     let repository = world.repository("words")?;
     let first = repository.commit(&[
@@ -160,7 +180,9 @@ async fn what_needs_a_word_waits_for_it_and_what_must_stay_stays(kind: Kind) -> 
     repository.commit(&[("app/asked.yaml", None), ("app/kept.yaml", None)])?;
     let waits = |application: &landfall_model::application::Application| {
         let state = application.status.operation_state.as_ref();
-        state.is_some_and(|state| state.phase == OperationPhase::Running && state.message.contains("pruning confirmation"))
+        state.is_some_and(|state| {
+            state.phase == OperationPhase::Running && state.message.contains("pruning confirmation")
+        })
     };
     let application = world.until("words", "waiting for a word", waits).await?;
     let asked = application.status.resources.iter().find(|resource| resource.name == "asked").unwrap();
@@ -176,7 +198,9 @@ async fn what_needs_a_word_waits_for_it_and_what_must_stay_stays(kind: Kind) -> 
     let text = operation_text(&application);
     assert!(text.contains("kept: ignored (no prune)"), "{text}");
     world.delete("argoproj.io/v1alpha1", "Application", "argocd", "words").await?;
-    world.until_object(("argoproj.io/v1alpha1", "Application", "argocd", "words"), "gone", |found| found.is_none()).await?;
+    world
+        .until_object(("argoproj.io/v1alpha1", "Application", "argocd", "words"), "gone", |found| found.is_none())
+        .await?;
     assert!(world.get("v1", "ConfigMap", "words", "survivor").await?.is_some(), "Delete=false");
     assert!(world.get("v1", "ConfigMap", "words", "settings").await?.is_none());
     Ok(())
@@ -186,7 +210,10 @@ async fn replaced_forced_and_renewed_objects_are_so(kind: Kind) -> anyhow::Resul
     let world = World::start(kind).await?;
     let with = |name: &str, options: &str, color: &str| {
         SETTINGS
-            .replace("{name: settings}", &format!("{{name: {name}, annotations: {{argocd.argoproj.io/sync-options: '{options}'}}}}"))
+            .replace(
+                "{name: settings}",
+                &format!("{{name: {name}, annotations: {{argocd.argoproj.io/sync-options: '{options}'}}}}"),
+            )
             .replace("blue", color)
     };
     let frozen = |color: &str| format!("{}immutable: true\n", with("frozen", "Force=true,Replace=true", color));
@@ -311,7 +338,8 @@ async fn the_install_manifests_are_what_a_cluster_takes(kind: Kind) -> anyhow::R
     let world = World::start(kind).await?;
     let root = landfall_testkit::build::workspace().join("deploy");
     let text = std::fs::read(root.join("install.yaml"))?;
-    let strict = landfall_ports::cluster::Write { manager: "kubectl".to_owned(), force: true, dry_run: false, strict: true };
+    let strict =
+        landfall_ports::cluster::Write { manager: "kubectl".to_owned(), force: true, dry_run: false, strict: true };
     let mut kinds = Vec::new();
     for object in landfall_yaml::read(&text, landfall_yaml::Resolver::Kubernetes)? {
         let gvk = landfall_model::object::gvk(&object);
@@ -323,8 +351,18 @@ async fn the_install_manifests_are_what_a_cluster_takes(kind: Kind) -> anyhow::R
     kinds.dedup();
     assert_eq!(
         kinds,
-        ["ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Deployment", "Namespace", "Service", "ServiceAccount"]
+        [
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "CustomResourceDefinition",
+            "Deployment",
+            "Namespace",
+            "Service",
+            "ServiceAccount"
+        ]
     );
     let pods = ("apps/v1", "Deployment", "argocd", "landfall");
-    world.until_object(pods, "rolled out", |found| found.is_some_and(|found| found["status"]["updatedReplicas"] == 1)).await
+    world
+        .until_object(pods, "rolled out", |found| found.is_some_and(|found| found["status"]["updatedReplicas"] == 1))
+        .await
 }

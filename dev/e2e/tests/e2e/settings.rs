@@ -30,7 +30,9 @@ async fn kinds_that_settings_exclude_are_neither_applied_nor_pruned(kind: Kind) 
     world.settled("excluded", &first).await?;
     let hush = ("v1", "Secret", "excluded", "hush");
     world.until_object(hush, "there", |found| found.is_some()).await?;
-    world.apply(settings(json!({"resource.exclusions": "- apiGroups: ['']\n  kinds: [Secret]\n  clusters: ['*']\n"}))).await?;
+    world
+        .apply(settings(json!({"resource.exclusions": "- apiGroups: ['']\n  kinds: [Secret]\n  clusters: ['*']\n"})))
+        .await?;
     world.until_told("excluded", ConditionType::ExcludedResourceWarning, "hush").await?;
     let second = repository.commit(&[("app/secret.yaml", None)])?;
     let application = world.settled("excluded", &second).await?;
@@ -53,7 +55,9 @@ async fn projects_inherit_from_global_ones_and_tell_of_orphans(kind: Kind) -> an
                       "orphanedResources": {"warn": true, "ignore": [{"kind": "ConfigMap", "name": "known-*"}]}});
     world.apply(project("team", json!({"team": "yes"}), team)).await?;
     world
-        .apply(settings(json!({"globalProjects": "- labelSelector: {matchLabels: {team: 'yes'}}\n  projectName: base\n"})))
+        .apply(settings(
+            json!({"globalProjects": "- labelSelector: {matchLabels: {team: 'yes'}}\n  projectName: base\n"}),
+        ))
         .await?;
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: hush}\n";
     let repository = world.repository("team")?;
@@ -68,7 +72,9 @@ async fn projects_inherit_from_global_ones_and_tell_of_orphans(kind: Kind) -> an
     world.apply(of("good", "app")).await?;
     world.until("good", "Synced", |application| application.status.sync.status == SyncStatusCode::Synced).await?;
     for name in ["stray", "known-stray"] {
-        world.apply(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "good"}})).await?;
+        world
+            .apply(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "good"}}))
+            .await?;
     }
     let application = world.until_told("good", ConditionType::OrphanedResourceWarning, "stray").await?;
     let told = application.status.conditions.iter().find(|condition| condition.message.contains("stray")).unwrap();
@@ -177,8 +183,10 @@ async fn a_webhook_wakes_and_metrics_tell_how_long_a_commit_took(kind: Kind) -> 
     let address = listener.local_addr()?;
     let serving = tokio::spawn(landfall_server::serve_on(world.controller.clone().unwrap(), listener));
     world
-        .apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "argocd-secret", "namespace": "argocd"},
-                      "data": {"webhook.gitlab.secret": base64("hush")}}))
+        .apply(
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "argocd-secret", "namespace": "argocd"},
+                      "data": {"webhook.gitlab.secret": base64("hush")}}),
+        )
         .await?;
     let repository = world.repository("hooked")?;
     let first = repository.commit(&[("app/settings.yaml", Some(SETTINGS))])?;
@@ -207,7 +215,9 @@ async fn a_webhook_wakes_and_metrics_tell_how_long_a_commit_took(kind: Kind) -> 
     let application = "namespace=\"argocd\",name=\"hooked\",project=\"default\"";
     for line in [
         format!("argocd_app_info{{{application},autosync_enabled=\"true\""),
-        format!("argocd_app_sync_total{{{application},dest_server=\"https://kubernetes.default.svc\",phase=\"Succeeded\""),
+        format!(
+            "argocd_app_sync_total{{{application},dest_server=\"https://kubernetes.default.svc\",phase=\"Succeeded\""
+        ),
         format!("landfall_commit_to_applied_seconds_count{{{application}}} 1"),
         "argocd_app_reconcile_count".to_owned(),
         "argocd_app_k8s_request_total{".to_owned(),

@@ -138,12 +138,8 @@ impl Server {
     pub async fn start(root: &Path) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let backend = Backend {
-            root: root.to_owned(),
-            requests: Arc::default(),
-            login: Arc::default(),
-            large: Arc::default(),
-        };
+        let backend =
+            Backend { root: root.to_owned(), requests: Arc::default(), login: Arc::default(), large: Arc::default() };
         let (requests, login, large) = (backend.requests.clone(), backend.login.clone(), backend.large.clone());
         let app = Router::new().fallback(serve).with_state(backend);
         let task = tokio::spawn(async move {

@@ -233,7 +233,10 @@ pub(super) fn image_name(image: &str) -> String {
     bare[last..].find(':').map_or(bare, |at| &bare[..last + at]).to_owned()
 }
 
-pub(super) fn source_of(spec: &mut Map<String, Value>, position: Option<usize>) -> anyhow::Result<&mut Map<String, Value>> {
+pub(super) fn source_of(
+    spec: &mut Map<String, Value>,
+    position: Option<usize>,
+) -> anyhow::Result<&mut Map<String, Value>> {
     let count = spec.get("sources").and_then(Value::as_array).map_or(0, Vec::len);
     match (count, position) {
         (0, None | Some(1)) => entry_of(spec, "source"),

@@ -102,7 +102,11 @@ pub(super) async fn sync(session: &Session<'_>, arguments: &SyncArguments) -> an
             if !differs {
                 session.outside.print("====== No Differences found ======\n")?;
             }
-            if !arguments.assume_yes && !session.outside.confirm("Please review changes to application shown above. Do you want to continue the sync process?")? {
+            if !arguments.assume_yes
+                && !session.outside.confirm(
+                    "Please review changes to application shown above. Do you want to continue the sync process?",
+                )?
+            {
                 session.outside.tell(&format!("{name} is not synchronised; --assume-yes does not ask"));
                 exit_code = exit_code.max(FAILURE);
                 continue;
