@@ -211,7 +211,15 @@ async fn a_webhook_wakes_and_metrics_tell_how_long_a_commit_took(kind: Kind) -> 
     let application = world.settled("hooked", &second).await?;
     assert_eq!(application.status.operation_state.map(|state| state.phase), Some(OperationPhase::Succeeded));
 
-    let metrics = ask(address, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await?;
+    // The age of a commit is looked up after the status was written.
+    let started = std::time::Instant::now();
+    let metrics = loop {
+        let metrics = ask(address, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await?;
+        if metrics.contains("landfall_commit_to_applied_seconds_count{") || started.elapsed() > world.wait_max {
+            break metrics;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
     let application = "namespace=\"argocd\",name=\"hooked\",project=\"default\"";
     for line in [
         format!("argocd_app_info{{{application},autosync_enabled=\"true\""),
