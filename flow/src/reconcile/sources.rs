@@ -69,6 +69,7 @@ impl Observed {
             source_type: landfall_source::detect::SourceType::Directory,
             warnings: Vec::new(),
             is_deterministic: true,
+            pins: Default::default(),
             revision: revisions.first().cloned().unwrap_or_default(),
         };
         Ok(Self { rendered: vec![Arc::new(rendered)], revisions })
