@@ -6,7 +6,8 @@
 //!  conformance/kubernetes/answers/NAME.json <--recorded from kube-apiserver --------'--> compared with the sandbox'
 //! ```
 //!
-//! Every exchange is named by what it promises. This crate's tests replay all of them in process, without a real server.
+//! Every exchange is named by what it promises. `cargo xtask exchanges record` asks a real kube-apiserver again;
+//! this crate's tests replay all of them in process, without one.
 
 pub mod compare;
 pub mod normal;

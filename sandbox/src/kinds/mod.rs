@@ -6,6 +6,7 @@
 mod cluster;
 mod pod;
 mod service;
+mod validate_network;
 mod validate_pod;
 mod validate_pod_more;
 mod validate_small;

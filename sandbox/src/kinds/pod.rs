@@ -83,6 +83,10 @@ fn fill_spec(spec: &mut Value) {
     default(map, "dnsPolicy", "ClusterFirst");
     default(map, "schedulerName", "default-scheduler");
     default(map, "terminationGracePeriodSeconds", 30);
+    // Less than nothing is the shortest time that is still graceful.
+    if map.get("terminationGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|seconds| seconds < 0) {
+        map.insert("terminationGracePeriodSeconds".into(), json!(1));
+    }
     default(map, "securityContext", json!({}));
     // The old name of the service account field mirrors the new one.
     match (map.get("serviceAccountName").cloned(), map.get("serviceAccount").cloned()) {

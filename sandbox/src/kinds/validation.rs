@@ -7,7 +7,7 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{validate_pod, validate_small as small};
+use super::{validate_network as network, validate_pod, validate_small as small};
 use crate::crd;
 use crate::error::Cause;
 use crate::json;
@@ -36,8 +36,14 @@ pub(super) fn validate(_core: &Core, resource: &Resource, value: &Value, old: Op
             job(value.get("spec").unwrap_or(&Value::Null), old.and_then(|old| old.get("spec")), "spec", causes)
         }
         "cronjobs.batch" => cron_job(value, causes),
-        "services" => service(value, old, causes),
-        "ingresses.networking.k8s.io" => ingress(value, causes),
+        "services" => {
+            service(value, old, causes);
+            network::service(value, causes);
+        }
+        "ingresses.networking.k8s.io" => {
+            ingress(value, causes);
+            network::ingress(value, causes);
+        }
         "configmaps" | "secrets" => data(resource.key.as_str(), value, old, causes),
         "persistentvolumeclaims" => claim(value, old, causes),
         "poddisruptionbudgets.policy" => budget(value, causes),
@@ -134,8 +140,12 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
     if resource == "deployments.apps" {
         let kind = json::text(value, "/spec/strategy/type");
         if !matches!(kind, "Recreate" | "RollingUpdate") {
-            let shown = json!({"Type": kind, "RollingUpdate": null});
-            causes.push(Cause::not_supported("spec.strategy", &shown, &["Recreate", "RollingUpdate"]));
+            causes.push(strategy(
+                "spec.strategy",
+                kind,
+                "Unsupported value",
+                "supported values: \"Recreate\", \"RollingUpdate\"",
+            ));
         }
         if template.pointer("/spec/activeDeadlineSeconds").is_some() {
             let why = "activeDeadlineSeconds in ReplicaSet is not Supported";
@@ -174,8 +184,8 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
     if resource == "daemonsets.apps" {
         let kind = json::text(value, "/spec/updateStrategy/type");
         if !matches!(kind, "RollingUpdate" | "OnDelete") {
-            let shown = json!({"Type": kind, "RollingUpdate": null});
-            causes.push(Cause::not_supported("spec.updateStrategy", &shown, &["RollingUpdate", "OnDelete"]));
+            let why = "supported values: \"RollingUpdate\", \"OnDelete\"";
+            causes.push(strategy("spec.updateStrategy", kind, "Unsupported value", why));
         }
         let zero = |key: &str| {
             value
@@ -217,6 +227,15 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
     }
 }
 
+/// The refusal of a strategy of an unknown type, as Go's structs are shown.
+fn strategy(field: &str, kind: &str, what: &str, why: &str) -> Cause {
+    Cause {
+        reason: if what == "Invalid value" { "FieldValueInvalid" } else { "FieldValueNotSupported" },
+        message: format!("{what}: {{\"Type\":{kind:?},\"RollingUpdate\":null}}: {why}"),
+        field: field.to_string(),
+    }
+}
+
 /// Checks what only StatefulSets have.
 fn stateful_set(value: &Value, causes: &mut Vec<Cause>) {
     let policy = json::text(value, "/spec/podManagementPolicy");
@@ -238,8 +257,8 @@ fn stateful_set(value: &Value, causes: &mut Vec<Cause>) {
             causes.push(Cause::invalid("spec.updateStrategy.rollingUpdate", &shown, why));
         }
         (other, _) => {
-            let shown = json!({"Type": other, "RollingUpdate": null});
-            causes.push(Cause::invalid("spec.updateStrategy", &shown, "must be 'RollingUpdate' or 'OnDelete'"));
+            let why = "must be 'RollingUpdate' or 'OnDelete'";
+            causes.push(strategy("spec.updateStrategy", other, "Invalid value", why));
         }
     }
     not_negative(value, "/spec/ordinals/start", "spec.ordinals.start", causes);
@@ -287,7 +306,13 @@ fn job(spec: &Value, old: Option<&Value>, field: &str, causes: &mut Vec<Cause>) 
         let field = format!("{field}.template.spec.restartPolicy");
         causes.push(Cause::required(field, "valid values: \"OnFailure\", \"Never\""));
     }
-    one_of(spec, "/completionMode", &format!("{field}.completionMode"), &["Indexed", "NonIndexed"], causes);
+    one_of(spec, "/completionMode", &format!("{field}.completionMode"), &["NonIndexed", "Indexed"], causes);
+    if let Some(limit) = json::integer(spec, "/backoffLimitPerIndex")
+        && json::text(spec, "/completionMode") != "Indexed"
+    {
+        let why = "requires indexed completion mode";
+        causes.push(Cause::invalid(format!("{field}.backoffLimitPerIndex"), &json!(limit), why));
+    }
     if json::text(spec, "/completionMode") == "Indexed" && spec.get("completions").is_none() {
         causes.push(Cause::required(format!("{field}.completions"), "when completion mode is Indexed"));
     }
@@ -392,8 +417,7 @@ fn service(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
 fn ingress(value: &Value, causes: &mut Vec<Cause>) {
     let rules = json::list(value, "/spec/rules");
     if rules.is_empty() && value.pointer("/spec/defaultBackend").is_none() {
-        let spec = value.get("spec").cloned().unwrap_or_default();
-        causes.push(Cause::invalid("spec", &spec, "either `defaultBackend` or `rules` must be specified"));
+        causes.push(Cause::invalid("spec", &json!([]), "either `defaultBackend` or `rules` must be specified"));
     }
     for (index, rule) in rules.iter().enumerate() {
         for (place, path) in json::list(rule, "/http/paths").iter().enumerate() {
@@ -419,7 +443,7 @@ fn ingress(value: &Value, causes: &mut Vec<Cause>) {
                     causes.push(Cause::required(backend, "port name or number is required"));
                 }
             } else if path.pointer("/backend/resource").is_none() {
-                causes.push(Cause::required(backend, "resource or service backend is required"));
+                causes.push(Cause::invalid(backend, &json!(""), "resource or service backend is required"));
             }
         }
     }
@@ -543,7 +567,7 @@ fn claim(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     if fixed(old) != fixed(value) {
         causes.push(Cause::forbidden(
             "spec",
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n@@ -1 +1 @@",
         ));
     }
 }

@@ -225,10 +225,6 @@ const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case 
 start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
 '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 
-const DNS1035_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
-alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation \
-is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-
 /// Checks a map of labels.
 pub(crate) fn check_labels(labels: &serde_json::Map<String, Value>, field: &str, causes: &mut Vec<Cause>) {
     for (key, value) in labels {
@@ -296,10 +292,8 @@ fn name_problem(resource: &Resource, name: &str) -> Option<&'static str> {
         }
         "namespaces" if name.contains('.') => Some("must not contain dots"),
         "namespaces" => (!is_dns_label(name)).then_some(LABEL_RULE),
-        "services" => {
-            let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase());
-            (!(is_dns_label(name) && starts_well)).then_some(DNS1035_RULE)
-        }
+        "services" if name.contains('.') => Some("must not contain dots"),
+        "services" => (!is_dns_label(name)).then_some(LABEL_RULE),
         "ipaddresses.networking.k8s.io" => {
             name.parse::<std::net::IpAddr>().is_err().then_some("must be a valid IP address")
         }
