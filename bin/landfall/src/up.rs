@@ -329,11 +329,11 @@ fn with_manifests(root: &Path, inside: &str, depth: usize, found: &mut Vec<Strin
 pub(crate) fn describe(application: &Application) -> String {
     let status = &application.status;
     let mut line = format!("{} {}", status.sync.status.as_str(), status.health.status);
-    if is_empty(application) {
-        line.push_str(&nothing_there(application));
-    }
     if !status.sync.revision.is_empty() {
         line.push_str(&format!(" at {}", landfall_sync::explain::revision(&status.sync.revision)));
+    }
+    if is_empty(application) {
+        line.push_str(&nothing_there(application));
     }
     for condition in &status.conditions {
         line.push_str(&format!(
