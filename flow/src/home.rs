@@ -3,7 +3,7 @@
 //!
 //! An event that is the echo of our own write changes what is known but wakes nobody: [`Home::wrote`] says which.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +19,7 @@ use landfall_repository::config::{self, SecretRole};
 use landfall_repository::lookup::Repositories;
 use serde_json::Value;
 
-use crate::informer::Observation;
+use crate::informer::{Observation, is_at_most};
 use crate::installation::Installed;
 
 /// Names an Application.
@@ -115,7 +115,7 @@ struct State {
     secrets: BTreeMap<String, Value>,
     config_maps: BTreeMap<String, Value>,
     installed: Option<Arc<Installed>>,
-    unseen: HashMap<&'static str, Vec<String>>,
+    unseen: HashMap<&'static str, BTreeSet<String>>,
     listed: HashMap<&'static str, Listed>,
 }
 
@@ -224,22 +224,26 @@ impl Home {
         let mut state = self.state();
         match observation {
             Observation::Began => {
-                let names = state.names(kind);
+                let names = state.names(kind).into_iter().collect();
                 state.unseen.insert(slot(kind), names);
                 Vec::new()
             }
             Observation::Listed(value) => {
                 let name = format!("{}/{}", object::namespace(&value), object::name(&value));
                 if let Some(unseen) = state.unseen.get_mut(slot(kind)) {
-                    unseen.retain(|old| *old != name);
+                    unseen.remove(&name);
                 }
                 state.put(kind, value)
             }
-            Observation::Ended => {
+            Observation::Ended(version) => {
                 state.listed.insert(slot(kind), Listed::Yes);
                 let gone = state.unseen.remove(slot(kind)).unwrap_or_default();
                 let gone = gone.iter().filter_map(|name| name.split_once('/'));
                 let gone: Vec<_> = gone.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect();
+                let gone: Vec<_> = gone
+                    .into_iter()
+                    .filter(|at| kind != HomeKind::Application || !state.is_newer(at, &version))
+                    .collect();
                 gone.iter().flat_map(|(namespace, name)| state.remove(kind, namespace, name)).collect()
             }
             Observation::Applied(value) => state.put(kind, value),
@@ -309,6 +313,12 @@ fn data(secret: &Value) -> BTreeMap<String, Vec<u8>> {
 }
 
 impl State {
+    /// Says whether an Application is known from after a resource version.
+    fn is_newer(&self, (namespace, name): &(String, String), version: &str) -> bool {
+        let key = AppKey { namespace: namespace.clone(), name: name.clone() };
+        self.applications.get(&key).is_some_and(|known| !is_at_most(&known.resource_version, version))
+    }
+
     fn names(&self, kind: HomeKind) -> Vec<String> {
         match kind {
             HomeKind::Application => self.applications.keys().map(AppKey::to_string).collect(),
@@ -404,12 +414,4 @@ impl State {
 
 fn named(objects: &BTreeMap<String, Value>) -> Vec<String> {
     objects.values().map(|value| format!("{}/{}", object::namespace(value), object::name(value))).collect()
-}
-
-/// Says whether `version` is not later than `written`; texts that are no numbers are compared for equality.
-fn is_at_most(version: &str, written: &str) -> bool {
-    match (version.parse::<u64>(), written.parse::<u64>()) {
-        (Ok(version), Ok(written)) => version <= written,
-        _ => version == written,
-    }
 }

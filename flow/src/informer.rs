@@ -7,7 +7,8 @@
 //!
 //! Objects are handed over one at a time and dropped by the caller when it has taken what it needs, so that a list of a
 //! hundred thousand objects is never held whole. What the list no longer holds is for the caller to drop at
-//! [`Observation::Ended`]. Errors never end an informer: it says [`Observation::Failed`] and tries again with backoff.
+//! [`Observation::Ended`], but for what it knows from after the list's version: a write of its own that the list is too
+//! old to show. Errors never end an informer: it says [`Observation::Failed`] and tries again with backoff.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +32,8 @@ pub enum Observation {
     Began,
     /// The object is there.
     Listed(Value),
-    /// The list is complete: what was not listed is gone.
-    Ended,
+    /// The list is complete: what was not listed was gone at this resource version.
+    Ended(String),
     /// The object was made or changed.
     Applied(Value),
     /// The object is gone.
@@ -94,7 +95,7 @@ async fn list(
         }
         page.objects.into_iter().for_each(|object| tell(Observation::Listed(object)));
         if page.next.is_empty() {
-            tell(Observation::Ended);
+            tell(Observation::Ended(page.resource_version.clone()));
             return Ok(page.resource_version);
         }
         request.from = page.next;
@@ -133,6 +134,14 @@ async fn watch(
         tell(Observation::Failed(error));
         clock.sleep(wait).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);
+    }
+}
+
+/// Says whether `version` is not later than `other`; texts that are no numbers are compared for equality.
+pub(crate) fn is_at_most(version: &str, other: &str) -> bool {
+    match (version.parse::<u64>(), other.parse::<u64>()) {
+        (Ok(version), Ok(other)) => version <= other,
+        _ => version == other,
     }
 }
 

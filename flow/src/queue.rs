@@ -1,5 +1,6 @@
 //! Which applications are due: each at most once in the queue and at most once in flight, at the earliest moment anybody
-//! asked for. A wake-up carries no payload: who is woken looks at everything.
+//! asked for. A wake-up carries no payload: who is woken looks at everything. Waiting goes by the time that passes, so that
+//! a clock that is set back holds nobody up.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
@@ -20,8 +21,8 @@ pub struct Queue<K> {
 }
 
 struct State<K> {
-    due: HashMap<K, Timestamp>,
-    by_time: BTreeSet<(Timestamp, K)>,
+    due: HashMap<K, Duration>,
+    by_time: BTreeSet<(Duration, K)>,
     in_flight: HashSet<K>,
 }
 
@@ -34,11 +35,18 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
 
     /// Makes `key` due now.
     pub fn push(&self, key: K) {
-        self.push_at(key, self.clock.now());
+        self.push_after(key, Duration::ZERO);
     }
 
     /// Makes `key` due at a moment, unless it is due earlier.
     pub fn push_at(&self, key: K, at: Timestamp) {
+        let wait = Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default();
+        self.push_after(key, wait);
+    }
+
+    /// Makes `key` due after a while, unless it is due earlier.
+    pub fn push_after(&self, key: K, wait: Duration) {
+        let at = self.clock.elapsed().saturating_add(wait);
         let mut state = self.state();
         match state.due.get(&key).copied() {
             Some(earlier) if earlier <= at => return,
@@ -68,7 +76,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
             let changed = self.changed.notified();
             let wait = {
                 let mut state = self.state();
-                let now = self.clock.now();
+                let now = self.clock.elapsed();
                 let found = state.by_time.iter().find(|(_, key)| !state.in_flight.contains(key)).cloned();
                 match found {
                     Some((at, key)) if at <= now => {
@@ -77,7 +85,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
                         state.in_flight.insert(key.clone());
                         return key;
                     }
-                    Some((at, _)) => Duration::try_from(at.duration_since(now)).ok(),
+                    Some((at, _)) => Some(at.saturating_sub(now)),
                     None => None,
                 }
             };
@@ -107,7 +115,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     /// Counts the keys that are due now, and those in flight.
     pub fn depth(&self) -> (usize, usize) {
         let state = self.state();
-        let now = self.clock.now();
+        let now = self.clock.elapsed();
         (state.by_time.iter().take_while(|(at, _)| *at <= now).count(), state.in_flight.len())
     }
 

@@ -11,9 +11,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use landfall_access::project::Permissions;
 use landfall_kustomize::{AllowList, Answers, ChartSource, FetchedChart, Question, RemoteContent, RemoteRequest};
 use landfall_model::application::Source;
@@ -27,7 +27,7 @@ use crate::repositories::{Freshness, Repositories};
 /// How many files are kept.
 const FILES_MAX: usize = 1_000;
 /// How long a file counts as fresh, in seconds: as long as a listing of references does by default.
-const FILE_AGE_MAX_S: i64 = 180;
+const FILE_AGE_MAX_S: u64 = 180;
 
 /// One answered question.
 #[derive(Clone)]
@@ -119,7 +119,7 @@ pub struct Asker<'a> {
     pub freshness: Freshness,
 }
 
-type File = (Timestamp, Result<Bytes, String>);
+type File = (Duration, Result<Bytes, String>);
 
 /// Fetches what kustomizations name outside of their repository.
 pub struct Remotes {
@@ -134,8 +134,8 @@ impl Remotes {
         Self { repositories, http, files: Mutex::default() }
     }
 
-    /// Answers a question. `now` is the moment.
-    pub async fn answer(&self, charts: &Charts, asker: &Asker<'_>, question: Question, now: Timestamp) -> Fetched {
+    /// Answers a question. `now` is the moment, in elapsed time.
+    pub async fn answer(&self, charts: &Charts, asker: &Asker<'_>, question: Question, now: Duration) -> Fetched {
         match &question {
             Question::Remote(request) => {
                 let (answer, pin) = match self.remote(asker, request, now).await {
@@ -158,7 +158,7 @@ impl Remotes {
         &self,
         asker: &Asker<'_>,
         request: &RemoteRequest,
-        now: Timestamp,
+        now: Duration,
     ) -> Result<(RemoteContent, String), String> {
         if request.wants_file {
             asker.policy.check(&request.url)?;
@@ -177,11 +177,11 @@ impl Remotes {
         Ok((RemoteContent::Directory { tree, path: request.path.clone() }, commit.as_str().to_owned()))
     }
 
-    async fn file(&self, asker: &Asker<'_>, url: &str, now: Timestamp) -> Result<Bytes, String> {
+    async fn file(&self, asker: &Asker<'_>, url: &str, now: Duration) -> Result<Bytes, String> {
         let known = self.files.lock().unwrap_or_else(PoisonError::into_inner).get(url).cloned();
         if let Some((at, content)) = known {
             let is_fresh = match asker.freshness {
-                Freshness::Polled => now.duration_since(at).as_secs() < FILE_AGE_MAX_S,
+                Freshness::Polled => now.saturating_sub(at).as_secs() < FILE_AGE_MAX_S,
                 Freshness::Since(moment) => at >= moment,
             };
             if is_fresh {

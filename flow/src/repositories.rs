@@ -11,7 +11,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use landfall_ports::clock::Clock;
 use landfall_ports::git::GitRemote;
 use landfall_repository::address;
@@ -30,8 +29,8 @@ const TREES_MAX: usize = 64;
 pub enum Freshness {
     /// As old as the last poll.
     Polled,
-    /// Not older than this moment: a person or a webhook asked.
-    Since(Timestamp),
+    /// Not older than this moment of elapsed time ([`Clock::elapsed`]): a person or a webhook asked.
+    Since(Duration),
 }
 
 /// Which repository, as applications write its address, and for which project: that decides which Secrets may be used.
@@ -41,8 +40,11 @@ type RepositoryKey = (String, String);
 struct Known {
     refs: Option<Arc<Refs>>,
     failure: Option<SourceError>,
-    asked_at: Option<Timestamp>,
-    last_used: Option<Timestamp>,
+    asked_at: Option<Duration>,
+    /// Counts the pushes that were told of; an answer that was asked for before the last one may be older than it.
+    pushes: u64,
+    asked_after_pushes: u64,
+    last_used: Option<Duration>,
     /// References besides branches and tags that some application names in full (`refs/pull/7/head`).
     extra: BTreeSet<String>,
 }
@@ -155,12 +157,12 @@ impl Repositories {
     /// Lists every repository whose poll is due, asks it, and returns the addresses whose references changed or which
     /// failed or recovered.
     pub async fn poll(&self) -> Vec<String> {
-        let now = self.clock.now();
+        let now = self.clock.elapsed();
         let due: Vec<RepositoryKey> = {
             let slots = self.slots();
             let is_due = |key: &RepositoryKey, slot: &Slot| {
                 let interval = self.poll_interval + jitter(key, self.poll_interval);
-                lock(&slot.known).asked_at.is_some_and(|at| now.duration_since(at) >= signed(interval))
+                lock(&slot.known).asked_at.is_some_and(|at| now.saturating_sub(at) >= interval)
             };
             slots.iter().filter(|(key, slot)| is_due(key, slot)).map(|(key, _)| key.clone()).collect()
         };
@@ -179,7 +181,9 @@ impl Repositories {
         let mut is_used = false;
         for ((known, _), slot) in self.slots().iter() {
             if address::normalized(known) == wanted {
-                lock(&slot.known).asked_at = None;
+                let mut known = lock(&slot.known);
+                known.asked_at = None;
+                known.pushes += 1;
                 is_used = true;
             }
         }
@@ -187,7 +191,7 @@ impl Repositories {
     }
 
     /// Forgets repositories that nobody asked about since `before`.
-    pub fn forget_unused(&self, before: Timestamp) {
+    pub fn forget_unused(&self, before: Duration) {
         self.slots().retain(|_, slot| lock(&slot.known).last_used.is_none_or(|used| used >= before));
     }
 
@@ -205,7 +209,7 @@ impl Repositories {
 
     async fn refs(&self, url: &str, project: &str, freshness: Freshness) -> Result<Arc<Refs>, SourceError> {
         let slot = self.slot(url, project);
-        lock(&slot.known).last_used = Some(self.clock.now());
+        lock(&slot.known).last_used = Some(self.clock.elapsed());
         if let Some(answer) = self.answer(&slot, freshness) {
             return answer;
         }
@@ -213,11 +217,15 @@ impl Repositories {
         if let Some(answer) = self.answer(&slot, freshness) {
             return answer;
         }
-        let asked_at = self.clock.now();
-        let extra: Vec<String> = lock(&slot.known).extra.iter().cloned().collect();
+        let asked_at = self.clock.elapsed();
+        let (extra, pushes): (Vec<String>, u64) = {
+            let known = lock(&slot.known);
+            (known.extra.iter().cloned().collect(), known.pushes)
+        };
         let answer = self.git.list_refs(&self.repository(url, project), &extra).await;
         let mut known = lock(&slot.known);
         known.asked_at = Some(asked_at);
+        known.asked_after_pushes = pushes;
         match answer {
             Ok(refs) => {
                 if known.refs.as_deref() != Some(&refs) {
@@ -239,10 +247,10 @@ impl Repositories {
         let known = lock(&slot.known);
         let asked_at = known.asked_at?;
         let is_fresh = match freshness {
-            Freshness::Polled => self.clock.now().duration_since(asked_at) < signed(self.poll_interval * 2),
+            Freshness::Polled => self.clock.elapsed().saturating_sub(asked_at) < self.poll_interval * 2,
             Freshness::Since(moment) => asked_at >= moment,
         };
-        if !is_fresh {
+        if !is_fresh || known.asked_after_pushes < known.pushes {
             return None;
         }
         match (&known.failure, &known.refs) {
@@ -271,10 +279,6 @@ impl Repositories {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn signed(duration: Duration) -> jiff::SignedDuration {
-    jiff::SignedDuration::try_from(duration).unwrap_or(jiff::SignedDuration::MAX)
 }
 
 /// Spreads polls over half an interval more, always the same for one repository.

@@ -7,6 +7,15 @@ use landfall_ports::cluster::Selection;
 
 use crate::home::HomeKind;
 
+/// Where sources are rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rendering {
+    /// On threads of their own, so that a long render holds nothing up.
+    OnThreads,
+    /// Where they are asked for: for simulations, in which nothing may depend on how threads are scheduled.
+    OnTheSpot,
+}
+
 /// Settings of a controller.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -24,6 +33,8 @@ pub struct Settings {
     pub passes_at_once_max: usize,
     /// How many sources are rendered at the same time: one per core.
     pub renders_at_once_max: usize,
+    /// Where sources are rendered.
+    pub rendering: Rendering,
     /// The installation's name to stamp on objects, where several share a cluster; `""` for none.
     pub installation: String,
 }
@@ -37,6 +48,7 @@ impl Default for Settings {
             source_grace: Duration::from_secs(180),
             passes_at_once_max: 64,
             renders_at_once_max: std::thread::available_parallelism().map_or(2, usize::from),
+            rendering: Rendering::OnThreads,
             installation: String::new(),
         }
     }

@@ -198,7 +198,7 @@ impl Access {
             }
             Observation::Applied(value) => parts.take(kind, &value),
             Observation::Deleted(value) => parts.drop_one(kind, object::name(&value)),
-            Observation::Ended => {
+            Observation::Ended(_) => {
                 for name in parts.unseen.remove(list).unwrap_or_default() {
                     parts.drop_one(kind, &name);
                 }

@@ -1,6 +1,10 @@
 //! The live objects of one cluster, by key, by application and by owner. Synchronous; no I/O.
+//!
+//! What is known of an object comes on two ways, the watch and the answers to our own writes, and these overtake each
+//! other. Resource versions say which is later: an older state never takes the place of a newer one, and an answer that
+//! arrives after the object's end does not bring it back.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use landfall_model::key::{GroupKind, ObjectKey};
@@ -11,6 +15,9 @@ use super::record::Record;
 /// How far up an object's owners are followed to find the application it belongs to.
 const OWNERS_FOLLOWED_MAX: usize = 8;
 
+/// How many ends of objects are remembered: as many as can be seen while one answer is on its way.
+const ENDS_MAX: usize = 4_096;
+
 /// The index. Invariant: `by_instance` and `by_owner` name exactly the records in `records`.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
@@ -18,6 +25,8 @@ pub(crate) struct Index {
     key_by_uid: HashMap<String, ObjectKey>,
     by_instance: HashMap<Arc<str>, BTreeSet<ObjectKey>>,
     by_owner: HashMap<String, BTreeSet<ObjectKey>>,
+    /// The resource versions at which objects ended, the oldest first.
+    ends: VecDeque<(ObjectKey, u64)>,
 }
 
 impl Index {
@@ -41,10 +50,12 @@ impl Index {
     pub(crate) fn put(&mut self, record: Record) -> Vec<Arc<str>> {
         let old = self.records.get(&record.live.key).cloned();
         if let Some(old) = &old {
-            if old.live.uid == record.live.uid && !record.is_newer_than(old) {
+            if !record.is_newer_than(old) {
                 return Vec::new();
             }
             self.unlink(old);
+        } else if self.has_ended_since(&record) {
+            return Vec::new();
         }
         let is_visible = old.as_ref().is_none_or(|old| record.differs_visibly_from(old));
         let mut concerned = if is_visible { self.concerned(&record) } else { Vec::new() };
@@ -54,6 +65,24 @@ impl Index {
         }
         self.link(record);
         concerned
+    }
+
+    /// Takes in that an object of this uid ended at a resource version. Returns the applications that have reason to
+    /// look again. An object of another uid stays.
+    pub(crate) fn end(&mut self, key: &ObjectKey, uid: &str, version: &str) -> Vec<Arc<str>> {
+        if let Ok(version) = version.parse() {
+            if self.ends.len() >= ENDS_MAX {
+                self.ends.pop_front();
+            }
+            self.ends.push_back((key.clone(), version));
+        }
+        self.remove(key, Some(uid))
+    }
+
+    /// Says whether the object's end is known, and was later than this state of it.
+    fn has_ended_since(&self, record: &Record) -> bool {
+        let Ok(version) = record.resource_version.parse::<u64>() else { return false };
+        self.ends.iter().any(|(key, ended)| *ended >= version && *key == record.live.key)
     }
 
     /// Takes an object out. Returns the applications that have reason to look again. An object of another uid stays.
@@ -142,5 +171,46 @@ impl Index {
             }
         }
         self.key_by_uid.remove(&record.live.uid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_health::Rules;
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(uid: &str, version: u64) -> Record {
+        let id = "shop:/ConfigMap:shop/a";
+        let metadata = json!({
+            "name": "a", "namespace": "shop", "uid": uid, "resourceVersion": version.to_string(),
+            "annotations": {"argocd.argoproj.io/tracking-id": id},
+        });
+        Record::of(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}), &Rules::built_in())
+    }
+
+    fn version(index: &Index) -> Option<String> {
+        index.get(&ObjectKey::of("", "ConfigMap", "shop", "a")).map(|record| record.resource_version.clone())
+    }
+
+    #[test]
+    fn an_older_state_never_takes_the_place_of_a_newer_one_not_even_that_of_an_object_made_anew() {
+        let mut index = Index::default();
+        index.put(record("second", 9));
+        assert!(index.put(record("first", 5)).is_empty());
+        assert_eq!(version(&index).as_deref(), Some("9"));
+    }
+
+    #[test]
+    fn an_answer_that_arrives_after_the_objects_end_does_not_bring_it_back() {
+        let mut index = Index::default();
+        index.put(record("first", 5));
+        let key = record("first", 5).live.key;
+        assert_eq!(index.end(&key, "first", "8").len(), 1);
+        index.put(record("first", 7));
+        assert_eq!(version(&index), None, "it was written before it ended");
+        index.put(record("second", 9));
+        assert_eq!(version(&index).as_deref(), Some("9"), "it was made anew since");
     }
 }

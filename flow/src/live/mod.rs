@@ -428,13 +428,17 @@ impl LiveCluster {
                 state.learn(schemas.as_ref(), &record);
                 concerned = state.index.put(record);
             }
-            Observation::Ended => {
+            Observation::Ended(version) => {
                 let mut state = self.state();
                 let Some(part) = state.part(kind, namespace) else { return };
                 part.is_synced = true;
                 part.failure = None;
                 for gone in std::mem::take(&mut part.unseen) {
-                    concerned.extend(state.index.remove(&gone, None));
+                    // What we wrote after the list was made is not in it.
+                    let is_newer = |record: &Arc<Record>| !informer::is_at_most(&record.resource_version, &version);
+                    if !state.index.get(&gone).is_some_and(is_newer) {
+                        concerned.extend(state.index.remove(&gone, None));
+                    }
                 }
                 concerned.append(&mut state.waiters);
             }
@@ -451,7 +455,8 @@ impl LiveCluster {
             }
             Observation::Deleted(live) => {
                 let mut state = self.state();
-                concerned = state.index.remove(&object::key(&live), Some(object::uid(&live)));
+                let version = object::resource_version(&live);
+                concerned = state.index.end(&object::key(&live), object::uid(&live), version);
                 if is_definition {
                     state.discovery = None;
                     Arc::make_mut(&mut state.schemas).remove(&live);

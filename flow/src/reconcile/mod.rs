@@ -61,7 +61,8 @@ struct Memory {
     targets: Option<(TargetsKey, Arc<Targets>)>,
     answers: compare::Answers,
     failures_in_a_row: u32,
-    unavailable_since: Option<jiff::Timestamp>,
+    /// Since when sources cannot be had, in elapsed time.
+    unavailable_since: Option<Duration>,
     note: String,
 }
 
@@ -288,8 +289,7 @@ impl Controller {
     }
 
     fn again_later(&self, key: &AppKey, wait: Duration) {
-        let wait = jiff::SignedDuration::try_from(wait).unwrap_or(jiff::SignedDuration::from_secs(60));
-        self.queue.push_at(key.clone(), self.clock.now() + wait);
+        self.queue.push_after(key.clone(), wait);
     }
 
     fn memory(&self, key: &AppKey) -> Arc<tokio::sync::Mutex<Memory>> {

@@ -107,8 +107,8 @@ impl Controller {
     ) -> Result<(), ClusterError> {
         let moment = self.clock.now();
         let refresh = match application.annotation(REFRESH) {
-            Some("hard") => Refresh::Hard(moment),
-            Some(_) => Refresh::Normal(moment),
+            Some("hard") => Refresh::Hard(self.clock.elapsed()),
+            Some(_) => Refresh::Normal(self.clock.elapsed()),
             None => Refresh::Polled,
         };
         let pass = Pass { key, instance: self.instance(key), now: Time::of(moment), refresh };
@@ -439,13 +439,16 @@ impl Controller {
 
     /// A source that cannot be had for a moment is no news while an earlier state is known.
     fn tolerate(&self, unavailable: Unavailable, application: &Application, memory: &mut Memory) -> NoView {
-        let now = self.clock.now();
+        let now = self.clock.elapsed();
         let since = *memory.unavailable_since.get_or_insert(now);
-        let grace = jiff::SignedDuration::try_from(self.settings.source_grace).unwrap_or_default();
         let has_earlier = application.status.reconciled_at.is_some()
             && !application.status.conditions.iter().any(|c| c.condition_type.is_error());
         let was_asked = application.annotation(REFRESH).is_some() || application.operation.is_some();
-        if unavailable.is_transient && has_earlier && !was_asked && now.duration_since(since) < grace {
+        if unavailable.is_transient
+            && has_earlier
+            && !was_asked
+            && now.saturating_sub(since) < self.settings.source_grace
+        {
             tracing::info!(reason = %unavailable.condition.message, "a source cannot be had; waiting before it is reported");
             return NoView::Patience;
         }

@@ -1,8 +1,8 @@
 //! Observing the sources of an application: revisions resolved, files opened, objects rendered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::Timestamp;
 use landfall_access::project::Permissions;
 use landfall_kustomize::{AllowList, BuildFlags, ROUNDS_MAX};
 use landfall_model::application::{Application, Source};
@@ -15,6 +15,7 @@ use super::Controller;
 use crate::remotes::{Asker, Policy};
 use crate::render::{Attempt, Checkout, Input, KustomizeFlags, RenderError, Rendered};
 use crate::repositories::Freshness;
+use crate::settings::Rendering;
 
 /// What the sources of an application rendered to, in their order.
 #[derive(Debug, Clone)]
@@ -88,10 +89,10 @@ pub(super) struct Capabilities {
 pub(super) enum Refresh {
     /// As polled.
     Polled,
-    /// Asked for now.
-    Normal(Timestamp),
-    /// Asked for now, and rendered anew.
-    Hard(Timestamp),
+    /// Asked for at this moment of elapsed time.
+    Normal(Duration),
+    /// Asked for at this moment of elapsed time, and rendered anew.
+    Hard(Duration),
 }
 
 impl Refresh {
@@ -201,13 +202,17 @@ impl Controller {
         let asker = Asker { project: &input.project.clone(), policy: &policy, freshness: refresh.freshness() };
         for _ in 0..ROUNDS_MAX {
             for question in std::mem::take(&mut questions) {
-                let fetched = self.remotes.answer(&self.charts, &asker, question, self.clock.now()).await;
+                let fetched = self.remotes.answer(&self.charts, &asker, question, self.clock.elapsed()).await;
                 input.fetched.push(fetched);
             }
             let renderer = self.renderer.clone();
             let one_of_few = self.rendering.acquire().await.expect("the semaphore is never closed");
-            let attempt = tokio::task::spawn_blocking(move || (renderer.attempt(&input), input));
-            let attempted = attempt.await.map_err(|panic| {
+            let render = move || (renderer.attempt(&input), input);
+            let attempt = match self.settings.rendering {
+                Rendering::OnThreads => tokio::task::spawn_blocking(render).await,
+                Rendering::OnTheSpot => Ok(render()),
+            };
+            let attempted = attempt.map_err(|panic| {
                 RenderError(format!(
                     "rendering failed with a fault of ours ({panic}); please report it with the source"
                 ))

@@ -1,10 +1,14 @@
 //! The machine's clock.
 
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_ports::clock::Clock;
+
+/// The moment that elapsed time is counted from.
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Tells the machine's time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,6 +18,10 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        BEGINNING.elapsed()
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -137,8 +137,13 @@ fn cascade(request: &DeletionRequest<'_>) -> DeletionPlan {
     let approved = request.application.annotation(DELETION_APPROVED).and_then(Time::parse);
     let is_approved = approved.zip(deletion_time(request)).is_some_and(|(approved, asked)| approved >= asked);
     let mut plan = DeletionPlan::default();
-    let mut group = Vec::new();
+    let (mut release, mut group) = (Vec::new(), Vec::new());
     for live in own.into_iter().filter(|live| live.wave == wave) {
+        // A hook of a sync that the deletion cut short: nobody records its end any more, so nobody else lets go of it.
+        if live.has_hook_finalizer {
+            let action = Step::RemoveFinalizer { finalizer: HOOK_FINALIZER.to_owned() };
+            release.push(step(live, SyncPhase::Sync, action, "its application is being deleted"));
+        }
         let rule = if live.delete_rule() == Removal::Allowed {
             options.delete.unwrap_or_default()
         } else {
@@ -160,7 +165,7 @@ fn cascade(request: &DeletionRequest<'_>) -> DeletionPlan {
         (true, waits) => waits,
         (false, _) => format!("deleting {} objects of wave {wave}", group.len()),
     };
-    plan.groups.extend((!group.is_empty()).then_some(group));
+    plan.groups.extend([release, group].into_iter().filter(|group| !group.is_empty()));
     plan
 }
 

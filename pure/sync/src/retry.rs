@@ -41,6 +41,12 @@ pub fn next_try(state: &OperationState) -> Option<Time> {
     Some(later(finished, wait_s))
 }
 
+/// Says whether a moment is still to come that was reckoned from `since`. A `since` in the future means that somebody set
+/// the clock back meanwhile: how long there is still to wait is not known then, and nothing is waited for.
+pub fn is_to_come(at: Time, since: Time, now: Time) -> bool {
+    since <= now && at > now
+}
+
 /// Settles how a try ended: either the operation is over, or it waits for the next try with its phase back at Running.
 /// Shape of the latter: phase Running, `finishedAt` set, `retryCount` one higher.
 pub fn settle(ended: OperationState, now: Time) -> OperationState {
@@ -118,6 +124,13 @@ mod tests {
 
     fn time(second: i64) -> Time {
         Time(jiff::Timestamp::from_second(second).expect("in range"))
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nobody_wait_for_it() {
+        assert!(is_to_come(time(105), time(100), time(102)));
+        assert!(!is_to_come(time(105), time(100), time(105)));
+        assert!(!is_to_come(time(3_705), time(3_700), time(100)), "an hour set back");
     }
 
     #[test]

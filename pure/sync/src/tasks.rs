@@ -218,10 +218,20 @@ fn task<'a>(key: ObjectKey, gvk: GroupVersionKind, phase: SyncPhase, wave: i64, 
     }
 }
 
-/// Names one run of a hook: the operation, the try and the phase.
+/// Names one run of a hook: the operation, the try and the phase. The revision is part of it because two operations may
+/// begin in the same second, and times on the wire have no fractions: the second one's hooks are not the first one's.
 pub(crate) fn attempt(state: &OperationState, phase: SyncPhase) -> String {
     let (started, tries) = (state.started_at.0.as_second(), state.retry_count.unwrap_or(0));
-    format!("{started}-{tries}-{}", hooks::phase_name(phase).to_lowercase())
+    format!("{started}-{tries}-{}-{}", hooks::phase_name(phase).to_lowercase(), short_revision(state))
+}
+
+/// The first digits of the operation's first revision.
+fn short_revision(state: &OperationState) -> String {
+    let revision = state.sync_result.as_ref().map_or("", |result| match result.revisions.first() {
+        Some(revision) if result.revision.is_empty() => revision,
+        _ => &result.revision,
+    });
+    revision.chars().take(NAME_REVISION_LENGTH).collect()
 }
 
 fn hook_task<'a>(request: &PlanRequest<'a>, hook: &'a Hook, phase: SyncPhase, base: &SyncOptions) -> Task<'a> {
@@ -237,11 +247,7 @@ fn hook_task<'a>(request: &PlanRequest<'a>, hook: &'a Hook, phase: SyncPhase, ba
 fn hook_object(request: &PlanRequest<'_>, hook: &Hook, phase: SyncPhase, attempt: &str) -> (Value, ObjectKey) {
     let (mut object, mut key) = (hook.object.clone(), hook.key.clone());
     if key.name.is_empty() {
-        let revision = request.state.sync_result.as_ref().map_or("", |result| match result.revisions.first() {
-            Some(revision) if result.revision.is_empty() => revision,
-            _ => &result.revision,
-        });
-        let short: String = revision.chars().take(NAME_REVISION_LENGTH).collect();
+        let short = short_revision(request.state);
         let started = request.state.started_at.0.as_second();
         let suffix = format!("{short}-{}-{started}", hooks::phase_name(phase)).to_lowercase();
         key.name = format!("{}{suffix}", object::text(&object, &["metadata", "generateName"]));
@@ -369,4 +375,28 @@ pub(crate) fn prune_rule(task: &Task<'_>, sync: &SyncOperation) -> PruneRule {
 pub(crate) fn printed(kind: &GroupKind) -> String {
     let lower = kind.kind.to_lowercase();
     if kind.group.is_empty() { lower } else { format!("{lower}.{}", kind.group) }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_model::status::{Operation, OperationPhase, SyncResult};
+    use landfall_model::time::Time;
+
+    use super::*;
+
+    #[test]
+    fn two_operations_that_begin_in_the_same_second_do_not_share_their_hooks() {
+        let state = |revision: &str| OperationState {
+            operation: Operation::default(),
+            phase: OperationPhase::Running,
+            message: String::new(),
+            sync_result: Some(SyncResult { revision: revision.to_owned(), ..SyncResult::default() }),
+            started_at: Time(jiff::Timestamp::UNIX_EPOCH),
+            finished_at: None,
+            retry_count: None,
+        };
+        let (first, second) = (state("0123456789"), state("abcdef0123"));
+        assert_ne!(attempt(&first, SyncPhase::PreSync), attempt(&second, SyncPhase::PreSync));
+        assert_eq!(attempt(&first, SyncPhase::PreSync), "0-0-presync-0123456");
+    }
 }

@@ -207,6 +207,6 @@ pub(crate) fn fill(controller: &Controller, applications: &[Value]) {
                 controller.home.observe(kind, Observation::Listed(application.clone()));
             }
         }
-        controller.home.observe(kind, Observation::Ended);
+        controller.home.observe(kind, Observation::Ended("1".to_owned()));
     }
 }

@@ -9,7 +9,7 @@ use landfall_model::status::{
 
 use super::{Decision, Snapshot};
 use crate::compare::{Compared, Difference, Entry};
-use crate::retry::{AUTOMATIC_LIMIT, HEAL_QUIET_S, heal_wait_s, later};
+use crate::retry::{AUTOMATIC_LIMIT, HEAL_QUIET_S, heal_wait_s, is_to_come, later};
 use crate::start::Start;
 use crate::{explain, rollback, start};
 
@@ -128,7 +128,7 @@ fn heal(snapshot: &Snapshot<'_>, compared: &Compared, policy: &Automated, last: 
     let counted = last.operation.sync.as_ref().and_then(|sync| sync.auto_heal_attempts_count).filter(|_| is_recent);
     let heals_done = counted.unwrap_or(0);
     let at = later(finished, heal_wait_s(heals_done));
-    if at > snapshot.now {
+    if is_to_come(at, finished, snapshot.now) {
         let why = format!("its objects keep changing: healed {heals_done} times in a row, the next time at {at}");
         return Decision::Wait { until: Some(at), why };
     }

@@ -18,7 +18,8 @@ pub(super) fn decide(snapshot: &Snapshot<'_>, state: &OperationState) -> Decisio
     }
     let has_begun = state.sync_result.as_ref().is_some_and(|result| !result.resources.is_empty());
     let next_try = retry::next_try(state);
-    if let Some(at) = next_try.filter(|at| *at > snapshot.now) {
+    let since = state.finished_at.unwrap_or(state.started_at);
+    if let Some(at) = next_try.filter(|at| retry::is_to_come(*at, since, snapshot.now)) {
         return Decision::Wait { until: Some(at), why: state.message.clone() };
     }
     // What was begun while it was allowed may end, and with syncOverrun be tried again; otherwise a new try, or one that

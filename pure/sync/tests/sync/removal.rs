@@ -169,6 +169,19 @@ fn pre_delete_hooks_run_before_anything_is_deleted_and_hold_it_up_when_they_fail
 }
 
 #[test]
+fn a_deletion_lets_go_of_the_hooks_of_a_sync_that_it_cut_short() {
+    let mut world = World::new(json!({}), vec![config("a", "1"), hook(job("slow-job"), "PreSync")]);
+    world.ask(manual_sync(false));
+    world.run();
+    assert_eq!(world.phase(), OperationPhase::Running);
+    assert!(world.has("Job", "slow-job"));
+    world.application.metadata.finalizers = vec![FINALIZER.into()];
+    assert!(world.delete_application().is_finished());
+    assert!(world.cluster.is_empty(), "{:?}", world.cluster);
+    assert!(world.application.metadata.finalizers.is_empty());
+}
+
+#[test]
 fn an_application_without_a_finalizer_leaves_its_objects() {
     let mut world = World::new(automated(), vec![config("a", "1")]);
     world.run();
