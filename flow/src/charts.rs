@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use landfall_helm::chart::Chart;
 use landfall_model::application::Source;
 use landfall_ports::charts::{ChartRepo, PassCredentials};
-use landfall_ports::registry::{CHART_LAYER, Registry};
+use landfall_ports::registry::{Artifact, CHART_LAYER, Registry};
+use landfall_repository::chart_index::Index;
 use landfall_repository::problem::{SourceError, SourceProblem};
+use landfall_repository::repository::Repository;
 use landfall_tree::Tree;
 
 use crate::render::Checkout;
@@ -69,6 +71,22 @@ impl Charts {
         let archive = self.repositories.download(&repository, name, &version, pass).await?;
         let tree = self.unpack(key, &repository.url, name, &archive.bytes)?;
         Ok(checkout(version.version, tree))
+    }
+
+    /// Reads the index of a chart repository.
+    pub async fn index(&self, repository: &Repository) -> Result<Arc<Index>, SourceError> {
+        self.repositories.index(repository).await
+    }
+
+    /// Lists the tags of an OCI repository.
+    pub async fn tags(&self, repository: &Repository) -> Result<Vec<String>, SourceError> {
+        self.registry.tags(repository).await
+    }
+
+    /// Reads an OCI artifact by the tag that a version or constraint means.
+    pub async fn artifact(&self, repository: &Repository, version: &str) -> Result<Artifact, SourceError> {
+        let tag = self.registry.resolve(repository, version).await?;
+        self.registry.pull(repository, &tag).await
     }
 
     fn find(&self, key: &str) -> Option<Arc<dyn Tree>> {

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use landfall_diff::compare::Difference;
 use landfall_diff::rules::{Options, Rules};
 use landfall_diff::schemas::WithCustom;
 use landfall_model::application::{Application, IgnoreDifference};
@@ -34,6 +35,11 @@ impl Comparison {
     /// Says whether what is there differs from what is wanted.
     pub fn differs(&self, wanted: &Value, live: &Value, schemas: &WithCustom) -> bool {
         !landfall_diff::compare::compare(Some(wanted), Some(live), &self.rules, schemas).is_in_sync()
+    }
+
+    /// Says how what is there differs from what is wanted, in full.
+    pub fn difference(&self, wanted: Option<&Value>, live: Option<&Value>) -> Difference {
+        landfall_diff::compare::compare(wanted, live, &self.rules, &BuiltIn)
     }
 
     /// Gives the places that the rules name the value they have in the cluster.

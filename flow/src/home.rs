@@ -3,8 +3,9 @@
 //!
 //! An event that is the echo of our own write changes what is known but wakes nobody: [`Home::wrote`] says which.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -18,6 +19,7 @@ use landfall_repository::cluster::{self, ClusterConfig};
 use landfall_repository::config::{self, SecretRole};
 use landfall_repository::lookup::Repositories;
 use serde_json::Value;
+use tokio::sync::broadcast;
 
 use crate::informer::{Observation, is_at_most};
 use crate::installation::Installed;
@@ -53,6 +55,8 @@ pub struct Known {
     pub status: Value,
     /// The resource version it was read at.
     pub resource_version: String,
+    /// The whole object as JSON text, as the API answers with it.
+    pub raw: Arc<[u8]>,
 }
 
 /// The kinds that are read from the home cluster.
@@ -111,7 +115,11 @@ pub enum HomeChange {
 struct State {
     applications: BTreeMap<AppKey, Arc<Known>>,
     written: HashMap<AppKey, String>,
+    told: HashMap<AppKey, u64>,
     projects: BTreeMap<String, Arc<Project>>,
+    project_objects: BTreeMap<String, Arc<Value>>,
+    last_event: u64,
+    recent: VecDeque<(u64, AppKey, String)>,
     secrets: BTreeMap<String, Value>,
     config_maps: BTreeMap<String, Value>,
     installed: Option<Arc<Installed>>,
@@ -126,9 +134,57 @@ enum Listed {
 }
 
 /// What people wrote.
-#[derive(Default)]
 pub struct Home {
     state: Mutex<State>,
+    feed: broadcast::Sender<HomeEvent>,
+}
+
+impl Default for Home {
+    fn default() -> Self {
+        Self { state: Mutex::default(), feed: broadcast::channel(FEED_LENGTH).0 }
+    }
+}
+
+/// How many events a listener may be behind before it has to list again.
+const FEED_LENGTH: usize = 4096;
+/// How many events back a listener that was away may ask for.
+const RECENT_LENGTH: usize = 16_384;
+
+/// What happened to an Application, our own writes included.
+#[derive(Debug, Clone)]
+pub struct HomeEvent {
+    /// Counts events of this process from 1.
+    pub id: u64,
+    /// Which Application.
+    pub key: AppKey,
+    /// The Application as it is now; as it was last, if it is gone.
+    pub known: Arc<Known>,
+    /// What happened.
+    pub what: HappenedTo,
+}
+
+/// An Application that something happened to while nobody listened.
+#[derive(Debug, Clone)]
+pub struct Missed {
+    /// The last event about it.
+    pub id: u64,
+    /// Which Application.
+    pub key: AppKey,
+    /// The project it was in then.
+    pub project: String,
+    /// The Application as it is now; `None` if it is gone.
+    pub known: Option<Arc<Known>>,
+}
+
+/// What happened to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HappenedTo {
+    /// It is new.
+    Added,
+    /// It changed.
+    Modified,
+    /// It is gone.
+    Deleted,
 }
 
 impl Home {
@@ -140,6 +196,53 @@ impl Home {
     /// Lists the Applications.
     pub fn applications(&self) -> Vec<(AppKey, Arc<Known>)> {
         self.state().applications.iter().map(|(key, known)| (key.clone(), known.clone())).collect()
+    }
+
+    /// Lists the Applications and hears of what happens to them from then on. The number is that of the last event before.
+    pub fn follow(&self) -> (Vec<(AppKey, Arc<Known>)>, broadcast::Receiver<HomeEvent>, u64) {
+        let state = self.state();
+        let listed = state.applications.iter().map(|(key, known)| (key.clone(), known.clone())).collect();
+        (listed, self.feed.subscribe(), state.last_event)
+    }
+
+    /// Lists what something happened to after an event, as it is now, and hears of what happens from then on. `None` if
+    /// that is too long ago to tell.
+    pub fn follow_after(&self, id: u64) -> Option<(Vec<Missed>, broadcast::Receiver<HomeEvent>)> {
+        let state = self.state();
+        let first = state.recent.front().map_or(state.last_event + 1, |(id, ..)| *id);
+        if id > state.last_event || id + 1 < first {
+            return None;
+        }
+        let mut missed: BTreeMap<&AppKey, (u64, &String)> = BTreeMap::new();
+        for (at, key, project) in state.recent.iter().filter(|(at, ..)| *at > id) {
+            missed.insert(key, (*at, project));
+        }
+        let mut missed: Vec<Missed> = missed
+            .into_iter()
+            .map(|(key, (id, project))| Missed {
+                id,
+                key: key.clone(),
+                project: project.clone(),
+                known: state.applications.get(key).cloned(),
+            })
+            .collect();
+        missed.sort_by_key(|missed| missed.id);
+        Some((missed, self.feed.subscribe()))
+    }
+
+    /// Lists the projects as they stand in the cluster.
+    pub fn projects(&self) -> Vec<Arc<Value>> {
+        self.state().project_objects.values().cloned().collect()
+    }
+
+    /// Finds a project as it stands in the cluster.
+    pub fn project_object(&self, name: &str) -> Option<Arc<Value>> {
+        self.state().project_objects.get(name).cloned()
+    }
+
+    /// Lists the Secrets of the control namespace that say by a label what they hold.
+    pub fn secrets(&self) -> Vec<Value> {
+        self.state().secrets.values().cloned().collect()
     }
 
     /// Finds a project.
@@ -196,7 +299,10 @@ impl Home {
     pub fn wrote(&self, key: &AppKey, answer: &Value) {
         let mut state = self.state();
         state.written.insert(key.clone(), object::resource_version(answer).to_owned());
-        state.applications.insert(key.clone(), Arc::new(known(answer)));
+        let known = Arc::new(known(answer));
+        let is_new = state.applications.insert(key.clone(), known.clone()).is_none();
+        let what = if is_new { HappenedTo::Added } else { HappenedTo::Modified };
+        self.tell(&mut state, key, known, what);
     }
 
     /// Reads how repositories are reached from the Secrets and ConfigMaps, with the problems found.
@@ -222,6 +328,51 @@ impl Home {
     /// Takes in what an informer saw of a kind. Returns what changed.
     pub fn observe(&self, kind: HomeKind, observation: Observation) -> Vec<HomeChange> {
         let mut state = self.state();
+        let before: BTreeMap<AppKey, Arc<Known>> = match (kind, &observation) {
+            (HomeKind::Application, Observation::Ended) => state.applications.clone(),
+            (
+                HomeKind::Application,
+                Observation::Listed(value) | Observation::Applied(value) | Observation::Deleted(value),
+            ) => {
+                let key = AppKey::of(value);
+                state.applications.get(&key).map(|known| (key, known.clone())).into_iter().collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        let changes = Self::taken_in(&mut state, kind, observation);
+        for change in &changes {
+            match change {
+                HomeChange::Application(key) => {
+                    let Some(known) = state.applications.get(key).cloned() else { continue };
+                    let what = if before.contains_key(key) { HappenedTo::Modified } else { HappenedTo::Added };
+                    self.tell(&mut state, key, known, what);
+                }
+                HomeChange::Removed(key) => {
+                    if let Some(known) = before.get(key) {
+                        self.tell(&mut state, key, known.clone(), HappenedTo::Deleted);
+                    }
+                }
+                HomeChange::Project(_) | HomeChange::Repositories | HomeChange::Settings => {}
+            }
+        }
+        changes
+    }
+
+    /// Tells who follows. Under the lock, so that the order of events is that of the state.
+    fn tell(&self, state: &mut State, key: &AppKey, known: Arc<Known>, what: HappenedTo) {
+        state.last_event += 1;
+        // Only names are remembered: who comes back wants to know how things are, not how they were in between.
+        let project = known.application.as_ref().map_or("", |application| application.spec.project()).to_owned();
+        if state.recent.len() == RECENT_LENGTH {
+            state.recent.pop_front();
+        }
+        state.recent.push_back((state.last_event, key.clone(), project));
+        let event = HomeEvent { id: state.last_event, key: key.clone(), known, what };
+        // Nobody may be listening.
+        let _told = self.feed.send(event);
+    }
+
+    fn taken_in(state: &mut State, kind: HomeKind, observation: Observation) -> Vec<HomeChange> {
         match observation {
             Observation::Began => {
                 let names = state.names(kind).into_iter().collect();
@@ -296,10 +447,34 @@ fn slot(kind: HomeKind) -> &'static str {
 
 fn known(value: &Value) -> Known {
     Known {
+        raw: raw(value),
         application: Application::read(value),
         status: value.get("status").cloned().unwrap_or(Value::Null),
         resource_version: object::resource_version(value).to_owned(),
     }
+}
+
+/// The object as JSON text, in the shape that Argo CD's API gives it: without type and managed fields, and with the parts
+/// of a status that are always there.
+fn raw(value: &Value) -> Arc<[u8]> {
+    let mut value = value.clone();
+    object::map_mut(&mut value, &["metadata"]).remove("managedFields");
+    if let Some(map) = value.as_object_mut() {
+        map.remove("apiVersion");
+        map.remove("kind");
+    }
+    let status = object::map_mut(&mut value, &["status"]);
+    for part in ["health", "summary", "sync"] {
+        status.entry(part).or_insert_with(|| Value::Object(serde_json::Map::new()));
+    }
+    if let Some(sync) = status.get_mut("sync").and_then(Value::as_object_mut) {
+        sync.entry("status").or_insert_with(|| Value::String(String::new()));
+        let compared = sync.entry("comparedTo").or_insert_with(|| Value::Object(serde_json::Map::new()));
+        if let Some(compared) = compared.as_object_mut() {
+            compared.entry("destination").or_insert_with(|| Value::Object(serde_json::Map::new()));
+        }
+    }
+    serde_json::to_vec(&value).expect("JSON values serialise").into()
 }
 
 /// Decodes a Secret's data; an entry that is no base64 is left out.
@@ -338,12 +513,16 @@ impl State {
             HomeKind::Application => {
                 let key = AppKey::of(&value);
                 let version = object::resource_version(&value);
+                // What another did just before our own write came back with its answer: the echo tells of both.
+                let wish = wish(&value);
+                let is_news = self.told.insert(key.clone(), wish).is_some_and(|told| told != wish);
+                let told_late = if is_news { vec![HomeChange::Application(key.clone())] } else { Vec::new() };
                 if self.applications.get(&key).is_some_and(|known| known.resource_version == version) {
-                    return Vec::new();
+                    return told_late;
                 }
                 let is_echo = self.written.get(&key).is_some_and(|written| is_at_most(version, written));
                 if is_echo {
-                    return Vec::new();
+                    return told_late;
                 }
                 self.applications.insert(key.clone(), Arc::new(known(&value)));
                 vec![HomeChange::Application(key)]
@@ -355,6 +534,7 @@ impl State {
                         .get(&name)
                         .is_none_or(|old| old.spec != project.spec || old.metadata.labels != project.metadata.labels);
                     self.projects.insert(name.clone(), Arc::new(project));
+                    self.project_objects.insert(name.clone(), Arc::new(value));
                     if is_news { vec![HomeChange::Project(name)] } else { Vec::new() }
                 }
                 Err(reason) => {
@@ -390,10 +570,12 @@ impl State {
                 let key = AppKey { namespace: namespace.to_owned(), name: name.to_owned() };
                 self.applications.remove(&key);
                 self.written.remove(&key);
+                self.told.remove(&key);
                 vec![HomeChange::Removed(key)]
             }
             HomeKind::Project => {
                 self.projects.remove(name);
+                self.project_objects.remove(name);
                 vec![HomeChange::Project(name.to_owned())]
             }
             HomeKind::Secret => {
@@ -414,4 +596,13 @@ impl State {
 
 fn named(objects: &BTreeMap<String, Value>) -> Vec<String> {
     objects.values().map(|value| format!("{}/{}", object::namespace(value), object::name(value))).collect()
+}
+
+/// Digests what only people write: the spec, and that the Application is to go.
+fn wish(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let spec = value.get("spec").unwrap_or(&Value::Null);
+    serde_json::to_vec(spec).expect("JSON values serialise").hash(&mut hasher);
+    object::deletion_time(value).is_some().hash(&mut hasher);
+    hasher.finish()
 }

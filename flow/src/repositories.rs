@@ -94,6 +94,11 @@ impl Repositories {
         self.lookup.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Lists the references of a repository now, whoever uses it.
+    pub async fn list(&self, repository: &Repository) -> Result<Refs, SourceError> {
+        self.git.list_refs(repository, &[]).await
+    }
+
     /// Resolves a revision to a commit that is here afterwards.
     pub async fn resolve(
         &self,

@@ -268,6 +268,40 @@ pub trait Cluster: Send + Sync {
         tail_lines_max: Option<u32>,
         previous: bool,
     ) -> Result<String, ClusterError>;
+
+    /// Reads a container's log line by line, each line beginning with its moment and a blank. With `follows` the stream
+    /// goes on until the container ends or the stream is dropped.
+    async fn log_lines(
+        &self,
+        request: &LogRequest,
+    ) -> Result<BoxStream<'static, Result<String, ClusterError>>, ClusterError> {
+        let tail = request.tail_lines.and_then(|lines| u32::try_from(lines).ok());
+        let LogRequest { namespace, pod, container, previous, .. } = request;
+        let text = self.logs(namespace, pod, container, tail, *previous).await?;
+        let lines: Vec<_> = text.lines().map(|line| Ok(line.to_owned())).collect();
+        Ok(Box::pin(futures::stream::iter(lines)))
+    }
+}
+
+/// Which lines of a container's log are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogRequest {
+    /// The Pod's namespace.
+    pub namespace: String,
+    /// The Pod.
+    pub pod: String,
+    /// The container; `""` if there is only one.
+    pub container: String,
+    /// Whether to go on as lines are written.
+    pub follows: bool,
+    /// Whether the log of the container's last run is meant.
+    pub previous: bool,
+    /// Only what was written in the last seconds.
+    pub since_seconds: Option<i64>,
+    /// Only what was written since this moment, as RFC 3339.
+    pub since_time: Option<String>,
+    /// Only the last lines.
+    pub tail_lines: Option<i64>,
 }
 
 /// Reaches API servers by their address and credentials.

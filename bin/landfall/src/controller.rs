@@ -9,6 +9,7 @@ use clap::Args;
 use landfall_flow::reconcile::Controller;
 use landfall_flow::settings::Settings;
 
+use crate::api::ApiArguments;
 use crate::logging::{self, LogFormat};
 use crate::stop::stopped;
 use crate::world;
@@ -28,6 +29,8 @@ pub(crate) struct ControllerArguments {
     /// Where /healthz, /readyz, /metrics and /api/webhook are served.
     #[arg(long, visible_alias = "listen", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082")]
     metrics_address: SocketAddr,
+    #[command(flatten)]
+    api: ApiArguments,
     /// How logs are written.
     #[arg(long, value_enum, default_value = "json")]
     log_format: LogFormat,
@@ -48,6 +51,7 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<()> {
     let controller = world::controller(client, settings, world::cache_directory()?)?;
     tokio::select! {
         result = serve(controller.clone(), Some(arguments.metrics_address)) => result,
+        result = arguments.api.serve(controller.clone(), |line| tracing::info!("{line}")) => result,
         () = controller.run() => anyhow::bail!("the controller ended by itself; its log says why"),
         () = stopped() => Ok(()),
     }

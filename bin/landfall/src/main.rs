@@ -1,6 +1,7 @@
 //! Landfall's one binary: settings in, the World put together, a role run until it is stopped. The only crate that names
 //! both the ports' implementations and those who use them.
 
+mod api;
 mod cli;
 mod controller;
 mod demo;

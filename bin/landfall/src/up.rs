@@ -18,6 +18,7 @@ use landfall_model::{crds, object};
 use landfall_sandbox::{Sandbox, Serving};
 use serde_json::{Value, json};
 
+use crate::api::ApiArguments;
 use crate::demo;
 use crate::logging::{self, LogFormat};
 use crate::stop::stopped;
@@ -62,6 +63,8 @@ pub(crate) struct UpArguments {
     /// Serve /healthz, /readyz, /metrics and /api/webhook here.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    #[command(flatten)]
+    api: ApiArguments,
     /// Seconds between two looks at a repository.
     #[arg(long, default_value_t = 3)]
     poll_seconds: u64,
@@ -110,6 +113,7 @@ pub(crate) async fn run(arguments: UpArguments) -> anyhow::Result<()> {
     tokio::select! {
         result = work => result,
         result = crate::controller::serve(running.controller.clone(), arguments.listen) => result,
+        result = arguments.api.serve(running.controller.clone(), say) => result,
         () = running.controller.clone().run() => bail!("the controller ended by itself; LANDFALL_LOG=debug shows why"),
         () = stopped() => Ok(()),
     }

@@ -10,6 +10,7 @@
 //! ```
 
 pub mod error;
+pub mod openapi;
 pub mod rest;
 pub mod schema;
 pub mod shape;

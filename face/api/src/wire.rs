@@ -27,6 +27,12 @@ pub fn encode_into(at: usize, value: &Value, out: &mut Vec<u8>) {
     write_message(schema, &schema.messages[at], value, out);
 }
 
+/// Writes a message as a field of another, with its length before it. `at` is the place of the inner message.
+pub fn encode_field(number: u32, at: usize, value: &Value, out: &mut Vec<u8>) {
+    let schema = schema();
+    nested(number, out, |out| write_message(schema, &schema.messages[at], value, out));
+}
+
 /// Reads a message. Errors: the bytes are none, or are nested too deeply.
 pub fn decode(at: usize, bytes: &[u8]) -> Result<Value, ApiError> {
     let schema = schema();

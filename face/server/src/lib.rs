@@ -1,14 +1,17 @@
-//! The HTTP server: health, metrics and the webhook. It decides nothing about applications: it asks the controller and
+//! The HTTP server: health, metrics, the webhook and the API. It decides nothing about applications: it asks the controller and
 //! wakes it. The entry is [`serve`]; [`router`] is the same without a socket.
 //!
 //! ```text
+//! ANY  /api/v1/...   the API over REST ([`api`]); over gRPC and gRPC-web at the same port
 //! GET  /healthz      the process is alive
 //! GET  /readyz       Applications and settings have been read once
 //! GET  /metrics      OpenMetrics text
 //! POST /api/webhook  a Git server tells of a push
 //! ```
 
+pub mod api;
 mod keys;
+pub mod listen;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -25,6 +28,7 @@ use landfall_flow::reconcile::Controller;
 use tokio::net::TcpListener;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::api::Api;
 use crate::keys::KnownKeys;
 
 /// The largest webhook that is read. A push that names 2048 commits with their files stays below; a sender that sends
@@ -62,6 +66,13 @@ pub fn router(controller: Arc<Controller>) -> Router {
         .route("/api/webhook", post(webhook::receive).layer(DefaultBodyLimit::max(WEBHOOK_BYTES_MAX)))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_LIMIT))
         .with_state(server)
+}
+
+/// Answers requests, those to the API among them.
+pub fn router_with_api(api: Arc<Api>) -> Router {
+    let answers =
+        Router::new().route("/api/badge", get(api::badge::answer)).fallback(api::answer).with_state(api.clone());
+    router(api.controller.clone()).merge(answers)
 }
 
 async fn readiness(State(server): State<Server>) -> Response {

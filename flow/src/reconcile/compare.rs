@@ -33,6 +33,13 @@ pub(super) struct Present {
     records: BTreeMap<ObjectKey, Arc<Record>>,
 }
 
+impl Present {
+    /// The records alone.
+    pub(super) fn into_records(self) -> BTreeMap<ObjectKey, Arc<Record>> {
+        self.records
+    }
+}
+
 /// Collects the live objects that matter: what stands where a target goes, hooks included, and everything that says it
 /// is the application's.
 pub(super) fn present(cluster: &LiveCluster, targets: &Targets, instance: &str) -> Present {

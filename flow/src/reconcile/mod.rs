@@ -15,6 +15,7 @@ mod clusters;
 mod compare;
 mod deletion;
 mod grounds;
+pub mod inspect;
 mod measure;
 mod operate;
 mod pass;
@@ -198,6 +199,13 @@ impl Controller {
             }
         }
         count
+    }
+
+    /// Takes in what was written or deleted in the home cluster just now, before the watch tells of it.
+    pub fn observed(&self, kind: HomeKind, observation: informer::Observation) {
+        for change in self.home.observe(kind, observation) {
+            self.changed(change);
+        }
     }
 
     async fn watch_home(self: Arc<Self>, kind: HomeKind) {

@@ -276,7 +276,7 @@ impl Controller {
         Ok(())
     }
 
-    /// Renders, looks and compares.
+    /// Renders, looks and compares. `manifests` take the place of what the sources render to, unless there are none.
     pub(super) async fn view(
         &self,
         pass: &Pass<'_>,
@@ -403,7 +403,7 @@ impl Controller {
         })
     }
 
-    fn targets(
+    pub(super) fn targets(
         &self,
         pass: &Pass<'_>,
         application: &Application,
@@ -544,7 +544,7 @@ pub(super) fn namespace_state(view: &View, namespace: &str) -> NamespaceState {
     }
 }
 
-fn capabilities(discovery: &Discovery) -> Capabilities {
+pub(super) fn capabilities(discovery: &Discovery) -> Capabilities {
     let mut api_versions = BTreeSet::new();
     for kind in &discovery.kinds {
         api_versions.insert(kind.gvk.api_version());

@@ -8,6 +8,7 @@ use landfall_kustomize::{AllowList, BuildFlags, ROUNDS_MAX};
 use landfall_model::application::{Application, Source};
 use landfall_model::project::Project;
 use landfall_model::status::{Condition, ConditionType, SyncStatus};
+use landfall_ports::cluster::Discovery;
 use landfall_repository::problem::{Fault, SourceError};
 use landfall_repository::refs::CommitId;
 
@@ -161,6 +162,36 @@ impl Controller {
             observed.rendered.push(rendered);
         }
         Ok(observed)
+    }
+
+    /// Renders one source from files that are there already.
+    pub(super) async fn render_checkout(
+        &self,
+        application: &Application,
+        source: &Source,
+        checkout: Checkout,
+        discovery: &Discovery,
+    ) -> Result<Arc<Rendered>, Vec<Condition>> {
+        let capabilities = super::pass::capabilities(discovery);
+        let input = Input {
+            application: application.metadata.name.clone(),
+            namespace: application.spec.destination.namespace.clone(),
+            project: application.spec.project().to_owned(),
+            source: source.clone(),
+            checkout,
+            is_chart: false,
+            now: self.clock.now(),
+            references: Vec::new(),
+            kube_version: capabilities.kube_version,
+            api_versions: capabilities.api_versions,
+            kustomize: self.kustomize_flags(source),
+            fetched: Vec::new(),
+        };
+        // What somebody sends is rendered once: nothing of it is looked for in the cache.
+        let rendered = self.render(input, Refresh::Hard(self.clock.now())).await;
+        rendered.map_err(|error| {
+            vec![Unavailable::of(format!("Failed to load target state from the files sent: {error}"), false).condition]
+        })
     }
 
     async fn checkout(

@@ -13,8 +13,8 @@ use futures::stream::BoxStream;
 use kube::Client;
 use landfall_model::object;
 use landfall_ports::cluster::{
-    Cause, Change, Cluster, ClusterError, Delete, Detail, Discovery, ListRequest, Page, Patch, Selection, ServedKind,
-    Write,
+    Cause, Change, Cluster, ClusterError, Delete, Detail, Discovery, ListRequest, LogRequest, Page, Patch, Selection,
+    ServedKind, Write,
 };
 use serde_json::{Value, json};
 
@@ -228,6 +228,28 @@ impl Cluster for KubeCluster {
         }
         let bytes = self.requester.bytes(call).await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    async fn log_lines(
+        &self,
+        request: &LogRequest,
+    ) -> Result<BoxStream<'static, Result<String, ClusterError>>, ClusterError> {
+        let LogRequest { namespace, pod, container, .. } = request;
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log");
+        let mut call = Call::get(path, format!("read the log of Pod {namespace}/{pod}"));
+        call.query.push(("timestamps", "true".to_owned()));
+        if !container.is_empty() {
+            call.query.push(("container", container.clone()));
+        }
+        let switches = [("follow", request.follows), ("previous", request.previous)];
+        call.query.extend(switches.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| (name, "true".to_owned())));
+        let numbers = [("sinceSeconds", request.since_seconds), ("tailLines", request.tail_lines)];
+        call.query.extend(numbers.into_iter().filter_map(|(name, number)| Some((name, number?.to_string()))));
+        if let Some(since) = &request.since_time {
+            call.query.push(("sinceTime", since.clone()));
+        }
+        let action = call.action.clone();
+        Ok(watch::lines(self.requester.stream(call).await?, action))
     }
 }
 

@@ -77,6 +77,26 @@ pub(crate) fn changes(
     events.boxed()
 }
 
+/// Reads a body as lines of text, as they come.
+pub(crate) fn lines(body: Body, action: String) -> BoxStream<'static, Result<String, ClusterError>> {
+    let lines = Lines { body, buffer: BytesMut::new(), scanned: 0, has_ended: false };
+    let texts = futures::stream::unfold((lines, action), |(mut lines, action)| async {
+        let text = match lines.next().await {
+            Some(Ok(line)) => Ok(String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned()),
+            Some(Err(message)) => Err(broken(&action, message)),
+            // The last line may lack its end.
+            None if !lines.buffer.is_empty() => {
+                let rest = lines.buffer.split();
+                lines.scanned = 0;
+                Ok(String::from_utf8_lossy(&rest).into_owned())
+            }
+            None => return None,
+        };
+        Some((text, (lines, action)))
+    });
+    texts.boxed()
+}
+
 fn broken(action: &str, message: String) -> ClusterError {
     ClusterError { cause: Cause::Unreachable, action: action.to_owned(), message, retry_after: None }
 }

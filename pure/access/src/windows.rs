@@ -82,6 +82,21 @@ pub fn evaluate(windows: &[SyncWindow], subject: Subject<'_>, now: Time) -> Wind
     }
 }
 
+/// Lists the windows that concern an application, and those of them that are open at a moment.
+pub fn assigned<'a>(
+    windows: &'a [SyncWindow],
+    subject: Subject<'_>,
+    now: Time,
+) -> (Vec<&'a SyncWindow>, Vec<&'a SyncWindow>) {
+    let matching: Vec<&SyncWindow> = windows.iter().filter(|window| matches(window, subject)).collect();
+    (matching.clone(), matching.into_iter().filter(|window| is_active(window, now)).collect())
+}
+
+/// Says whether a window is open at a moment; one that cannot be read is not.
+pub fn is_active(window: &SyncWindow, now: Time) -> bool {
+    read(window).is_ok_and(|read| standing(&read, now.0).is_active)
+}
+
 /// Says what is wrong with each window of a project that cannot be read; empty if all can.
 pub fn problems(windows: &[SyncWindow]) -> Vec<String> {
     let problem = |window: &SyncWindow| Some(format!("sync window {}: {}", describe(window), read(window).err()?));
