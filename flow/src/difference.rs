@@ -38,8 +38,8 @@ impl Comparison {
     }
 
     /// Says how what is there differs from what is wanted, in full.
-    pub fn difference(&self, wanted: Option<&Value>, live: Option<&Value>) -> Difference {
-        landfall_diff::compare::compare(wanted, live, &self.rules, &BuiltIn)
+    pub fn difference(&self, wanted: Option<&Value>, live: Option<&Value>, schemas: &WithCustom) -> Difference {
+        landfall_diff::compare::compare(wanted, live, &self.rules, schemas)
     }
 
     /// Gives the places that the rules name the value they have in the cluster.

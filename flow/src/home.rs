@@ -352,7 +352,7 @@ impl Home {
                         self.tell(&mut state, key, known.clone(), HappenedTo::Deleted);
                     }
                 }
-                HomeChange::Project(_) | HomeChange::Repositories | HomeChange::Settings => {}
+                HomeChange::Project(_) | HomeChange::Repositories | HomeChange::Clusters | HomeChange::Settings => {}
             }
         }
         changes

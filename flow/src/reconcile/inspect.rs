@@ -20,7 +20,7 @@ use landfall_sync::{explain, start};
 use landfall_tree::Tree;
 use serde_json::Value;
 
-use super::compare::present;
+use super::compare::{Answers, present};
 use super::grounds::Grounds;
 use super::pass::{Given, NoView, Pass, namespace_state};
 use super::sources::{Observed, Refresh};
@@ -68,7 +68,8 @@ pub struct Planned {
 impl Inspection {
     /// Compares one object, in full. Values of Secrets are masked.
     pub fn difference(&self, wanted: Option<&Value>, live: Option<&Value>) -> Difference {
-        self.grounds.comparison.difference(wanted, live)
+        let (schemas, _) = self.cluster.live.schemas();
+        self.grounds.comparison.difference(wanted, live, &schemas)
     }
 }
 
@@ -182,7 +183,7 @@ impl Controller {
             return Ok(Planned { decision: words, begins: false, revisions, groups: Vec::new() });
         };
         let state = start::begin(begin, &asked, &revisions, pass.now);
-        let (present, compared) = self.compare_again(&pass, &asked, &view);
+        let (present, compared) = self.compare_again(&pass, &asked, &view, &mut Answers::default());
         let is_served = |gvk: &GroupVersionKind| view.discovery.find(gvk).is_some();
         let plan = plan::advance(&PlanRequest {
             application: &asked,
