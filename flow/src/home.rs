@@ -329,7 +329,7 @@ impl Home {
     pub fn observe(&self, kind: HomeKind, observation: Observation) -> Vec<HomeChange> {
         let mut state = self.state();
         let before: BTreeMap<AppKey, Arc<Known>> = match (kind, &observation) {
-            (HomeKind::Application, Observation::Ended) => state.applications.clone(),
+            (HomeKind::Application, Observation::Ended(_)) => state.applications.clone(),
             (
                 HomeKind::Application,
                 Observation::Listed(value) | Observation::Applied(value) | Observation::Deleted(value),

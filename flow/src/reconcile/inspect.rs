@@ -96,7 +96,7 @@ impl Controller {
         let mut revisions = look.revisions.clone();
         revisions.resize(sources.len(), None);
         let moment = self.clock.now();
-        let refresh = if look.is_hard { Refresh::Hard(moment) } else { Refresh::Polled };
+        let refresh = if look.is_hard { Refresh::Hard(self.clock.elapsed()) } else { Refresh::Polled };
         let pass = Pass { key, instance: self.instance(key), now: Time::of(moment), refresh };
         let given = Given { sources, revisions: &revisions, manifests: &[] };
         // The first look at a kind lists it: that takes a moment, and nobody wakes who asks.

@@ -188,7 +188,7 @@ impl Controller {
             fetched: Vec::new(),
         };
         // What somebody sends is rendered once: nothing of it is looked for in the cache.
-        let rendered = self.render(input, Refresh::Hard(self.clock.now())).await;
+        let rendered = self.render(input, Refresh::Hard(self.clock.elapsed())).await;
         rendered.map_err(|error| {
             vec![Unavailable::of(format!("Failed to load target state from the files sent: {error}"), false).condition]
         })
