@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use landfall_helm::Profile;
 use landfall_model::annotations::SECRET_TYPE_LABEL;
 use landfall_ports::cluster::Selection;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub passes_at_once_max: usize,
     /// How many sources are rendered at the same time: one per core.
     pub renders_at_once_max: usize,
+    /// Which Helm renders charts, unless an application or its source says it. Default Helm 3.
+    pub helm_profile: Profile,
     /// The installation's name to stamp on objects, where several share a cluster; `""` for none.
     pub installation: String,
 }
@@ -37,6 +40,7 @@ impl Default for Settings {
             source_grace: Duration::from_secs(180),
             passes_at_once_max: 64,
             renders_at_once_max: std::thread::available_parallelism().map_or(2, usize::from),
+            helm_profile: Profile::default(),
             installation: String::new(),
         }
     }

@@ -11,9 +11,11 @@
 //! is an error here.
 
 mod applications;
+mod charts;
 mod output;
 mod outside;
 mod verbs;
 
+pub use charts::ChartAccess;
 pub use outside::{Connection, Fetched, Outside};
 pub use verbs::{Verb, run};

@@ -11,6 +11,8 @@ use landfall_ports::cluster::Cluster;
 use landfall_repository::repository::Repository;
 use landfall_tree::Tree;
 
+use crate::charts::ChartAccess;
+
 /// Which cluster is meant.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Connection {
@@ -74,6 +76,21 @@ pub trait Outside: Send + Sync {
 
     /// Lists the names of a folder's entries, sorted; `None` if the path is no folder.
     fn names(&self, folder: &Path) -> anyhow::Result<Option<Vec<String>>>;
+
+    /// Makes a folder and those above it, unless they are there. Errors name the folder.
+    fn make_folder(&self, folder: &Path) -> anyhow::Result<()>;
+
+    /// Takes a file away. Errors name the file.
+    fn remove(&self, file: &Path) -> anyhow::Result<()>;
+
+    /// The path from the root of the machine.
+    fn absolute(&self, path: &Path) -> PathBuf;
+
+    /// A variable of the environment.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// What reaches chart repositories and registries.
+    fn charts(&self) -> anyhow::Result<ChartAccess>;
 
     /// Writes the answer, as it is, to standard output.
     fn print(&self, text: &str) -> anyhow::Result<()>;

@@ -29,6 +29,8 @@ mod family;
 mod glob;
 mod go;
 pub mod index;
+pub mod lint;
+pub mod lock;
 pub mod manifest;
 mod objects;
 pub mod package;

@@ -54,6 +54,21 @@ fn check_member(family: &Family<'_>, member: Member, values: &Map, report: &mut 
     }
 }
 
+/// Checks values against a schema that belongs to no chart yet: for linting.
+///
+/// Errors: the report, one line per path.
+pub(crate) fn check_json(schema: &[u8], values: &serde_json::Map<String, Json>) -> Result<(), String> {
+    let compiled = compile(schema)?;
+    let values = to_json(&Value::from_json_with_integers(&Json::Object(values.clone())));
+    let errors: Vec<ValidationError<'_>> = compiled.validator.iter_errors(&values).collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let mut text = String::new();
+    describe(errors.iter(), 0, &mut text);
+    Err(text)
+}
+
 fn check_one(chart: &Chart, schema: &[u8], values: &Map) -> Result<(), String> {
     let compiled =
         chart.compiled_schema.get_or_init(|| compile(schema)).as_ref().map_err(|reason| format!("{reason}\n"))?;
