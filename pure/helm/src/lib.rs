@@ -34,6 +34,7 @@ pub mod lock;
 pub mod manifest;
 mod objects;
 pub mod package;
+mod remembered;
 pub mod render;
 mod schema;
 pub mod strvals;

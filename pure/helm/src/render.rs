@@ -116,6 +116,16 @@ impl Rendered {
         crds.chain(manifests).chain(hooks).filter(|sourced| !sourced.object.is_null())
     }
 
+    /// The objects of [`Rendered::objects`], without copying those of templates.
+    pub fn into_objects(self) -> Vec<Value> {
+        let crds = self.crds.iter().flat_map(|file| file.objects.iter().cloned());
+        let mut objects: Vec<Value> = crds.collect();
+        objects.extend(self.manifests.into_iter().map(|manifest| manifest.object));
+        objects.extend(self.hooks.into_iter().map(|hook| hook.manifest.object));
+        objects.retain(|object| !object.is_null());
+        objects
+    }
+
     /// The text that `helm template` prints.
     pub fn text(&self) -> String {
         let mut text = String::new();
