@@ -1,0 +1,1 @@
+{{ define "x" }}s{{ end }}{{ define "y" }}s{{ end }}{{ define "z" }}s{{ end }}

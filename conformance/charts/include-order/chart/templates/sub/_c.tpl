@@ -1,0 +1,1 @@
+{{ define "x" }}sub{{ end }}{{ define "y" }}sub{{ end }}

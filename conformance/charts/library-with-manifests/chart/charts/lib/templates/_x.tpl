@@ -1,0 +1,8 @@
+{{- define "lib.cm" -}}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}-{{ .Chart.Name }}
+data:
+  v: {{ toYaml .Values | quote }}
+{{- end -}}

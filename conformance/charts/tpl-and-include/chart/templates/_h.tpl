@@ -1,0 +1,1 @@
+{{ define "h" }}H({{ tpl .Values.n . }}){{ end }}{{ define "rec" }}{{ if gt (int .) 0 }}{{ . }} {{ include "rec" (sub (int .) 1) }}{{ end }}{{ end }}
