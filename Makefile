@@ -47,6 +47,7 @@ fuzz:
 
 conformance:
 	for suite in yaml semver strvals gotemplate helm kustomize; do $(CARGO) xtask conformance $$suite; done
+	$(CARGO) xtask testbed conformance --on sandbox
 
 clean:
 	$(CARGO) clean

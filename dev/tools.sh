@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the programs that tests start as real servers: git's HTTP backend comes with git; sshd and a registry are
-# Debian packages. Where they cannot be installed, one line says what is left out (and under CI that is a failure).
+# Installs the programs that tests start as real servers: git's HTTP backend comes with git; sshd, a registry and node
+# are Debian packages. Where they cannot be installed, one line says what is left out (and under CI that is a failure).
 set -uo pipefail
 
 missing=()
@@ -8,6 +8,8 @@ command -v git >/dev/null || missing+=(git)
 command -v cc >/dev/null || missing+=(gcc)
 [ -x /usr/sbin/sshd ] || command -v sshd >/dev/null || missing+=(openssh-server)
 command -v docker-registry >/dev/null || missing+=(docker-registry)
+command -v node >/dev/null || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         apt-get update -qq >/dev/null 2>&1
@@ -19,5 +21,6 @@ for need in git:git cc:gcc go:golang; do
     command -v "${need%%:*}" >/dev/null || { echo "missing: ${need%%:*} (package ${need##*:}); install it and run make again"; status=1; }
 done
 { [ -x /usr/sbin/sshd ] || command -v sshd >/dev/null; } || { echo "missing: sshd (package openssh-server); Git over SSH is not tested"; [ "${CI:-}" = true ] && status=1; }
+{ command -v node && command -v npm; } >/dev/null || { echo "missing: node and npm; signing in at an OpenID provider is not tested"; [ "${CI:-}" = true ] && status=1; }
 command -v docker-registry >/dev/null || { echo "missing: docker-registry; OCI registries are not tested"; [ "${CI:-}" = true ] && status=1; }
 exit $status

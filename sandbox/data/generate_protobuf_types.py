@@ -1,20 +1,23 @@
-"""Writes protobuf.types from the Go sources of k8s.io/api and k8s.io/apimachinery.
+"""Writes protobuf.types from the Go sources of k8s.io/api, apimachinery, apiextensions-apiserver and kube-aggregator.
 
-Usage: generate_protobuf_types.py API_MODULE_FOLDER APIMACHINERY_MODULE_FOLDER > protobuf.types
+Usage: generate_protobuf_types.py API_FOLDER APIMACHINERY_FOLDER APIEXTENSIONS_FOLDER AGGREGATOR_FOLDER > protobuf.types
 
 One line per type: NAME, a tab, fields joined by ";". A field is NUMBER,JSON_NAME,FLAGS,TYPE. Flags: p pointer, o omitempty,
 r repeated, i inline, k map (TYPE is then that of its values). TYPE is s (text), n (whole number), b (boolean), y (bytes),
-d (number), a type's name, or one of the special types: Time, MicroTime, Quantity, IntOrString, Raw, Fields, Duration.
+d (number), a type's name, or one of the special types: Time, MicroTime, Quantity, IntOrString, Raw, Fields, Duration,
+SchemaOrArray, SchemaOrBool, SchemaOrStrings.
 """
 import glob
 import os
 import re
 import sys
 
-API, MACHINERY = sys.argv[1], sys.argv[2]
+API, MACHINERY, EXTENSIONS, AGGREGATOR = sys.argv[1:5]
 SPECIAL = {
     "meta.v1.Time": "Time", "meta.v1.MicroTime": "MicroTime", "resource.Quantity": "Quantity", "intstr.IntOrString": "IntOrString",
     "runtime.RawExtension": "Raw", "meta.v1.FieldsV1": "Fields", "meta.v1.Duration": "Duration", "runtime.Object": "Raw",
+    "apiextensions.v1.JSON": "Raw", "apiextensions.v1.JSONSchemaPropsOrArray": "SchemaOrArray",
+    "apiextensions.v1.JSONSchemaPropsOrBool": "SchemaOrBool", "apiextensions.v1.JSONSchemaPropsOrStringArray": "SchemaOrStrings",
 }
 SCALARS = {"string": "s", "int32": "n", "int64": "n", "int": "n", "uint32": "n", "bool": "b", "[]byte": "y", "float64": "d"}
 structs, aliases = {}, {}
@@ -44,6 +47,8 @@ def read(folder, package):
                 imports[alias or path.rsplit("/", 1)[1]] = found
         for name, rest in re.findall(r"^type (\w+) ([\w.\[\]*]+)\s*(?://.*)?$", text, re.M):
             aliases[package + "." + name] = (rest, package, imports)
+        for name in re.findall(r"^type (\w+) struct ?\{\}", text, re.M):
+            structs[package + "." + name] = ([], package, imports)
         for name, body in re.findall(r"^type (\w+) struct \{\n(.*?)^\}", text, re.M | re.S):
             fields = []
             for line in body.split("\n"):
@@ -54,6 +59,9 @@ def read(folder, package):
                 proto = re.search(r'protobuf:"(\w+),(\d+),(\w+)', tag)
                 as_json = re.search(r'json:"([^"]*)"', tag)
                 if proto and as_json:
+                    if proto.group(3) == "rep" and kind == "ValidationRules":
+                        # A named list whose items stand in the message itself.
+                        kind = "[]" + kind.removesuffix("s")
                     fields.append((int(proto.group(2)), as_json.group(1).split(","), kind))
             structs[package + "." + name] = (fields, package, imports)
 
@@ -95,6 +103,8 @@ def resolve(kind, package, imports):
 
 wrappers = {}
 read(MACHINERY + "/pkg/apis/meta/v1", "meta.v1")
+read(EXTENSIONS + "/pkg/apis/apiextensions/v1", "apiextensions.v1")
+read(AGGREGATOR + "/pkg/apis/apiregistration/v1", "apiregistration.v1")
 for folder in sorted(glob.glob(API + "/*/v[12]")):
     read(folder, package_of("k8s.io/api/" + os.path.relpath(folder, API)))
 lines = []

@@ -95,6 +95,9 @@ fn autoscaler_to_v1(value: &mut Value) {
         json::set(value, &["status", "currentCPUUtilizationPercentage"], current.clone());
     }
     json::take(value, &["status", "conditions"]);
+    if let Some(status) = value.get_mut("status") {
+        json::default(json::as_map(status), "currentReplicas", 0);
+    }
 }
 
 /// Field names of an Event: in `events.k8s.io/v1`, and as stored in the core form.

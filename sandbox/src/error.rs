@@ -3,7 +3,11 @@
 //! The reasons, codes, message wording and `details` follow what kube-apiserver 1.36 sends, because clients
 //! (kubectl, client-go, kube-rs) branch on them. Entry: [`ApiError`] and its constructors.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
+
+use crate::outside::Call;
 
 /// One offending field of an invalid object, a `details.causes` entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +70,17 @@ impl Cause {
         Self { reason: "FieldValueForbidden", message: format!("Forbidden: {detail}"), field: field.into() }
     }
 
+    /// A struct whose fields are told in a certain order is not allowed.
+    pub(crate) fn ordered(field: &str, names: &[&str], values: &Map<String, Value>, detail: &str) -> Self {
+        let parts: Vec<String> =
+            names.iter().map(|name| format!("{name:?}:{}", values.get(*name).unwrap_or(&Value::Null))).collect();
+        Self {
+            reason: "FieldValueInvalid",
+            message: format!("Invalid value: {{{}}}: {detail}", parts.join(",")),
+            field: field.to_string(),
+        }
+    }
+
     /// A string is longer than allowed.
     pub(crate) fn too_long(field: impl Into<String>, max_bytes: usize) -> Self {
         Self {
@@ -109,11 +124,20 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// `Status.details`, an object, or null when there is none.
     pub(crate) details: Value,
+    /// What must be asked before the request can be answered; then this is no refusal.
+    pub(crate) pending: Option<Arc<Call>>,
 }
 
 impl ApiError {
     fn new(code: u16, reason: &'static str, message: impl Into<String>, details: Value) -> Self {
-        Self { code, reason, message: message.into(), details }
+        Self { code, reason, message: message.into(), details, pending: None }
+    }
+
+    /// Another server must be asked first.
+    pub(crate) fn pending(call: Arc<Call>) -> Self {
+        let mut error = Self::internal("another server must be asked first");
+        error.pending = Some(call);
+        error
     }
 
     /// The object does not exist. `resource` is `plural` or `plural.group`.
@@ -173,7 +197,9 @@ impl ApiError {
             .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
             .collect();
         let mut details = Map::new();
-        details.insert("name".into(), json!(name));
+        if !name.is_empty() {
+            details.insert("name".into(), json!(name));
+        }
         if !group.is_empty() {
             details.insert("group".into(), json!(group));
         }
@@ -234,6 +260,16 @@ impl ApiError {
             json!({"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
                    "retryAfterSeconds": 1}),
         )
+    }
+
+    /// Something is wrong with the options of a request: `CreateOptions`, `ListOptions` and so on.
+    pub(crate) fn bad_options(kind: &str, causes: Vec<Cause>) -> Self {
+        Self::invalid("meta.k8s.io", kind, "", causes)
+    }
+
+    /// A refusal with the code 500 and no reason, as the real server gives where it forgot to say more.
+    pub(crate) fn unexplained(message: impl Into<String>) -> Self {
+        Self::new(500, "", message, Value::Null)
     }
 
     /// The write is not allowed.

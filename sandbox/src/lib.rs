@@ -22,8 +22,10 @@
 //!
 //! It is for trying, testing and previewing, not for running anything.
 
+mod access;
 mod addresses;
 mod admission;
+mod cel;
 mod clock;
 mod convert;
 mod crd;
@@ -36,6 +38,7 @@ mod json;
 mod kinds;
 mod openapi;
 mod operations;
+mod outside;
 mod promql;
 mod quantity;
 mod random;

@@ -14,15 +14,16 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::faults::{Fault, Rule};
 use crate::front::{self, Front, HttpServing};
-use crate::http::Handler;
-use crate::operations::{Caller, Core, Settings};
+use crate::http::{AuditLog, Handler};
+use crate::operations::{Core, Settings};
 use crate::random::Random;
 use crate::serve::{Pki, ServeError, Serving, serve};
 use crate::service::ClientService;
 use crate::snapshot::Snapshot;
 use crate::store::{HISTORY_EVENTS_MAX, Journal, JournalError, Store};
+use crate::tokens::Identity;
 use crate::workloads::{self, Engine};
-use crate::{crd, kinds};
+use crate::{access, crd, kinds};
 
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum StartError {
     /// Keys or certificates cannot be made, or those in the file cannot be read.
     #[error("cannot make the sandbox' certificate authority: {0}")]
     Certificates(String),
+    /// The audit log cannot be written.
+    #[error("cannot open the audit log: {0}; name a file that can be written")]
+    AuditLog(std::io::Error),
 }
 
 /// What a sandbox is to be like. Defaults: in memory, the machine's clock, one simulated node per default set.
@@ -44,6 +48,7 @@ pub struct SandboxBuilder {
     nodes: usize,
     history_events_max: usize,
     controllers: bool,
+    audit: Option<PathBuf>,
     settings: Settings,
 }
 
@@ -56,6 +61,7 @@ impl Default for SandboxBuilder {
             nodes: 2,
             history_events_max: HISTORY_EVENTS_MAX,
             controllers: true,
+            audit: None,
             settings: Settings::default(),
         }
     }
@@ -127,6 +133,13 @@ impl SandboxBuilder {
         self
     }
 
+    /// Writes a line for every request to a file, in the form of Kubernetes' audit log.
+    #[must_use]
+    pub fn audit_log(mut self, path: impl Into<PathBuf>) -> Self {
+        self.audit = Some(path.into());
+        self
+    }
+
     /// Starts the sandbox on the current tokio runtime.
     ///
     /// Errors: the file cannot be opened or read.
@@ -152,13 +165,17 @@ impl SandboxBuilder {
         }
         let stop = CancellationToken::new();
         workloads::bootstrap(&core, self.nodes);
+        access::bootstrap::bootstrap(&core);
         let pki = authority(&core)?;
         let engine = self.controllers.then(|| Engine::start(Arc::clone(&core), stop.clone()));
         if let Some(engine) = &engine {
             // Set once, here.
             let _ = core.engine.set(engine.clone());
         }
-        let handler = Handler::new(Arc::clone(&core), stop.clone());
+        let mut handler = Handler::new(Arc::clone(&core), stop.clone());
+        if let Some(path) = &self.audit {
+            handler.audit = Some(Arc::new(AuditLog::open(path).map_err(StartError::AuditLog)?));
+        }
         Ok(Sandbox { core, handler, engine, stop, pki })
     }
 }
@@ -218,12 +235,17 @@ impl Sandbox {
 
     /// The API server as a service, for a certain user.
     pub fn client_service_as(&self, user: &str, groups: &[&str]) -> ClientService {
-        let caller = Caller {
-            user: user.to_string(),
+        let identity = Identity {
+            name: user.to_string(),
             groups: groups.iter().map(|group| (*group).to_string()).collect(),
-            user_agent: String::new(),
+            ..Identity::default()
         };
-        ClientService::new(self.handler.clone(), caller)
+        ClientService::new(self.handler.clone(), Some(identity))
+    }
+
+    /// The API server as a service, for whom each request's own `Authorization` header says; nobody without one.
+    pub fn anonymous_service(&self) -> ClientService {
+        ClientService::new(self.handler.clone(), None)
     }
 
     /// Serves the API over TLS at an address (port 0 takes any free one), until the answer is dropped.

@@ -175,7 +175,7 @@ fn parse_requirement(part: &str) -> Result<Requirement, ApiError> {
     }
     for (operator, negated) in [("!=", true), ("==", false), ("=", false)] {
         if let Some((key, value)) = part.split_once(operator) {
-            let value = checked_value(value.trim(), &refuse)?;
+            let value = checked_value(key.trim(), value.trim())?;
             let condition = if negated { Condition::NotIn(vec![value]) } else { Condition::In(vec![value]) };
             return Ok(Requirement { key: checked_key(key.trim(), &refuse)?, condition });
         }
@@ -194,7 +194,7 @@ fn parse_requirement(part: &str) -> Result<Requirement, ApiError> {
     };
     let (operator, set) = rest.split_once('(').ok_or_else(|| refuse("expected '(' after in or notin"))?;
     let set = set.trim().strip_suffix(')').ok_or_else(|| refuse("expected ')' at the end of the set"))?;
-    let values = set.split(',').map(|value| checked_value(value.trim(), &refuse)).collect::<Result<Vec<_>, _>>()?;
+    let values = set.split(',').map(|value| checked_value(key.trim(), value.trim())).collect::<Result<Vec<_>, _>>()?;
     match operator.trim() {
         "in" => Ok(Requirement { key, condition: Condition::In(values) }),
         "notin" => Ok(Requirement { key, condition: Condition::NotIn(values) }),
@@ -212,13 +212,22 @@ fn checked_key(key: &str, refuse: &dyn Fn(&str) -> ApiError) -> Result<String, A
     if name.len() > 63 || !is_name(name) { Err(refuse("the label key is not valid")) } else { Ok(key.to_string()) }
 }
 
-fn checked_value(value: &str, refuse: &dyn Fn(&str) -> ApiError) -> Result<String, ApiError> {
+fn checked_value(key: &str, value: &str) -> Result<String, ApiError> {
     let is_valid = value.is_empty()
         || (value.len() <= 63
             && value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
             && value.starts_with(|c: char| c.is_ascii_alphanumeric())
             && value.ends_with(|c: char| c.is_ascii_alphanumeric()));
-    if is_valid { Ok(value.to_string()) } else { Err(refuse("the label value is not valid")) }
+    if is_valid {
+        return Ok(value.to_string());
+    }
+    if value.starts_with('=') {
+        return Err(ApiError::bad_request("unable to parse requirement: found '=', expected: identifier"));
+    }
+    Err(ApiError::bad_request(format!(
+        "unable to parse requirement: values[0][{key}]: Invalid value: {value:?}: {}",
+        crate::operations::LABEL_VALUE_RULE
+    )))
 }
 
 /// All of its terms must hold.
@@ -234,6 +243,17 @@ struct Term {
     equal: bool,
 }
 
+/// The refusal of a field by which a resource cannot be selected.
+fn unselectable(resource: &Resource, field: &str) -> ApiError {
+    let own = ["pods", "nodes", "replicationcontrollers", "secrets", "namespaces", "events"];
+    if resource.custom.is_some() || own.contains(&resource.key.as_str()) {
+        return ApiError::bad_request(format!("field label not supported: {field}"));
+    }
+    ApiError::bad_request(format!(
+        "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+    ))
+}
+
 impl FieldSelector {
     /// Reads the form of `?fieldSelector=` and checks that the resource can be selected by those fields.
     pub(crate) fn parse(text: &str, resource: &Resource) -> Result<Self, ApiError> {
@@ -247,7 +267,7 @@ impl FieldSelector {
                 return Err(ApiError::bad_request(format!("invalid selector: '{text}'; can't understand '{part}'")));
             };
             if !is_selectable(resource, field) {
-                return Err(ApiError::bad_request(format!("field label not supported: {field}")));
+                return Err(unselectable(resource, field));
             }
             let value = value.replace("\\,", ",").replace("\\=", "=").replace("\\\\", "\\");
             terms.push(Term { field: field.to_string(), value, equal });
@@ -317,6 +337,9 @@ fn is_selectable(resource: &Resource, field: &str) -> bool {
 }
 
 fn field_text(object: &Value, field: &str) -> String {
+    if field == "source" && object.pointer("/source/component").and_then(Value::as_str).is_none_or(str::is_empty) {
+        return field_text(object, "reportingComponent");
+    }
     let field = match field {
         "source" => "source.component",
         "status.successful" => "status.succeeded",

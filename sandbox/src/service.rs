@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use crate::error::ApiError;
 use crate::http::body::SandboxBody;
 use crate::http::{BODY_BYTES_MAX, Handler};
-use crate::operations::Caller;
+use crate::tokens::Identity;
 
 /// The API server in process, for `kube::Client::new(service, "default")` and any other client that speaks `tower`.
 ///
@@ -22,18 +22,18 @@ use crate::operations::Caller;
 #[derive(Clone)]
 pub struct ClientService {
     handler: Handler,
-    caller: Caller,
+    identity: Option<Identity>,
 }
 
 impl ClientService {
-    pub(crate) fn new(handler: Handler, caller: Caller) -> Self {
-        Self { handler, caller }
+    pub(crate) fn new(handler: Handler, identity: Option<Identity>) -> Self {
+        Self { handler, identity }
     }
 }
 
 impl std::fmt::Debug for ClientService {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("ClientService").field("user", &self.caller.user).finish_non_exhaustive()
+        formatter.debug_struct("ClientService").field("identity", &self.identity).finish_non_exhaustive()
     }
 }
 
@@ -55,27 +55,27 @@ where
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let handler = self.handler.clone();
-        let mut caller = self.caller.clone();
-        Box::pin(async move { Ok(answer(&handler, request, &mut caller).await) })
+        let identity = self.identity.clone();
+        Box::pin(async move { Ok(answer(&handler, request, identity).await) })
     }
 }
 
-/// Reads the body within its limit and answers.
-pub(crate) async fn answer<B>(handler: &Handler, request: Request<B>, caller: &mut Caller) -> Response<SandboxBody>
+/// Reads the body within its limit and answers. `identity` is what the connection itself proved.
+pub(crate) async fn answer<B>(
+    handler: &Handler,
+    request: Request<B>,
+    identity: Option<Identity>,
+) -> Response<SandboxBody>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (parts, body) = request.into_parts();
-    if let Some(agent) = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()) {
-        caller.user_agent = agent.to_string();
-    }
     let read = tokio::time::timeout(handler.core.settings.body_patience, read(body)).await;
-    let body = match read.unwrap_or_else(|_| Err(ApiError::body_too_slow())) {
-        Ok(body) => body,
-        Err(error) => return handler.refuse(&parts, caller.clone(), &error),
-    };
-    handler.handle(&parts, body, caller.clone()).await
+    match read.unwrap_or_else(|_| Err(ApiError::body_too_slow())) {
+        Ok(body) => handler.handle(&parts, body, identity).await,
+        Err(error) => handler.refuse(&parts, &error),
+    }
 }
 
 async fn read<B>(body: B) -> Result<Bytes, ApiError>

@@ -15,10 +15,12 @@ use landfall_cli::{ChartAccess, Connection, Fetched, Outside};
 use landfall_flow::remotes::Answer;
 use landfall_git::client::GitClient;
 use landfall_host::directory::DirectoryTree;
+use landfall_http::web::WebClient;
 use landfall_kube::KubeCluster;
 use landfall_kustomize::Question;
 use landfall_ports::cluster::Cluster;
 use landfall_ports::git::GitRemote as _;
+use landfall_ports::web::Web;
 use landfall_repository::refs::CommitId;
 use landfall_repository::repository::Repository;
 use landfall_repository::revision::{Resolved, resolve};
@@ -154,10 +156,6 @@ impl Outside for Machine {
         std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
     }
 
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
-    }
-
     fn charts(&self) -> anyhow::Result<ChartAccess> {
         let settings = landfall_charts::settings::Settings::in_directory(world::cache_directory()?.join("charts"));
         let registry = landfall_registry::client::Settings::default();
@@ -210,9 +208,95 @@ impl Outside for Machine {
         std::env::var("USER").unwrap_or_default()
     }
 
+    fn web(&self) -> anyhow::Result<Arc<dyn Web>> {
+        Ok(Arc::new(WebClient::default()))
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+
+    fn write_private(&self, path: &Path, content: &[u8]) -> anyhow::Result<()> {
+        let failed = || format!("{} cannot be written", path.display());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(failed)?;
+        }
+        // It holds tokens: nobody else may read it at any moment.
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut name = target.file_name().with_context(failed)?.to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let part = target.with_file_name(name);
+        let mut file = options.open(&part).with_context(failed)?;
+        file.write_all(content).with_context(failed)?;
+        std::fs::rename(&part, &target).with_context(failed)
+    }
+
+    fn ask(&self, question: &str, is_hidden: bool) -> anyhow::Result<String> {
+        if !std::io::stdin().is_terminal() {
+            let mut answer = String::new();
+            let count = std::io::stdin().read_line(&mut answer).context("the answer cannot be read")?;
+            return match count {
+                0 => bail!("there is nobody to ask for {question}\nhint: give it as a flag"),
+                _ => Ok(answer.trim_end_matches(['\r', '\n']).to_owned()),
+            };
+        }
+        write!(std::io::stderr(), "{question}: ").context("the question cannot be asked")?;
+        if !is_hidden {
+            let mut answer = String::new();
+            std::io::stdin().read_line(&mut answer).context("the answer cannot be read")?;
+            return Ok(answer.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        hidden_line().context("the answer cannot be read")
+    }
+
+    fn open_browser(&self, url: &str) -> bool {
+        let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+        let has_screen = cfg!(target_os = "macos")
+            || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+        has_screen
+            && std::process::Command::new(program)
+                .arg(url)
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .is_ok()
+    }
+
     fn command(&self) -> clap::Command {
         crate::Arguments::command()
     }
+}
+
+/// Reads a line from the terminal without showing it.
+fn hidden_line() -> std::io::Result<String> {
+    use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers, read};
+    crossterm::terminal::enable_raw_mode()?;
+    let mut line = String::new();
+    let outcome = loop {
+        match read() {
+            Err(error) => break Err(error),
+            Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => match key.code {
+                KeyCode::Enter => break Ok(()),
+                KeyCode::Char('c' | 'd') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                    break Err(std::io::Error::other("it was broken off"));
+                }
+                KeyCode::Char(letter) => line.push(letter),
+                KeyCode::Backspace => {
+                    let _letter = line.pop();
+                }
+                _ => {}
+            },
+            Ok(Event::Paste(text)) => line.push_str(&text),
+            Ok(_) => {}
+        }
+    };
+    crossterm::terminal::disable_raw_mode()?;
+    writeln!(std::io::stderr())?;
+    outcome.map(|()| line)
 }
 
 /// Finds the kubeconfig of a `landfall up` that runs: its control plane answers.

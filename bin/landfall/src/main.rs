@@ -4,7 +4,9 @@
 mod cli;
 mod controller;
 mod demo;
+mod journal;
 mod logging;
+mod options;
 mod sandbox;
 mod stop;
 mod up;
@@ -42,7 +44,7 @@ enum Verb {
 async fn main() -> ExitCode {
     // Every TLS connection uses the same cryptography; libraries that look for a default find this one.
     let _already_set = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let result = match Arguments::parse().verb {
+    let result = match Arguments::parse_from(options::with_environment(std::env::args_os())).verb {
         Verb::Controller(arguments) => controller::run(arguments).await.map(|()| 0),
         Verb::Up(arguments) => up::run(arguments).await.map(|()| 0),
         Verb::Sandbox(verb) => sandbox::run(verb).await.map(|()| 0),

@@ -43,6 +43,14 @@ status:
   capacity: {cpu: "64", memory: 256Gi, pods: "20000"}
 "#;
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    /// etcd, API server, controllers, scheduler, simulated nodes.
+    All,
+    /// etcd and API server.
+    ApiServer,
+}
+
 /// A control plane that runs. It ends when this is dropped, unless [`Testbed::keep`] was called.
 pub struct Testbed {
     /// Everything it wrote: PKI, kubeconfigs, logs, data.
@@ -61,6 +69,15 @@ pub struct Testbed {
 impl Testbed {
     /// Starts one in an empty folder. Builds the programs if they are not there yet.
     pub fn start(directory: &Path) -> anyhow::Result<Self> {
+        Self::start_parts(directory, Parts::All)
+    }
+
+    /// Starts only what answers requests: nothing changes in it but by a request.
+    pub fn start_api_server(directory: &Path) -> anyhow::Result<Self> {
+        Self::start_parts(directory, Parts::ApiServer)
+    }
+
+    fn start_parts(directory: &Path, parts: Parts) -> anyhow::Result<Self> {
         let programs = programs()?;
         std::fs::create_dir_all(directory.join("pki"))
             .with_context(|| format!("cannot make {}", directory.display()))?;
@@ -89,6 +106,9 @@ impl Testbed {
         testbed.etcd(&programs, etcd, etcd_peer)?;
         testbed.api_server(&programs, &pki, api, etcd)?;
         testbed.wait_ready()?;
+        if parts == Parts::ApiServer {
+            return Ok(testbed);
+        }
         testbed.apply(ACCESS)?;
         testbed.controllers(&programs, &pki, manager, scheduler)?;
         testbed.kwok(&programs, kwok)?;

@@ -1,8 +1,10 @@
 //! Chores: tidy, conformance, testbed, generated files. Run as `cargo xtask <chore>`.
 
 mod conformance;
+mod exchanges;
 mod invent;
 mod manifests;
+mod specs;
 mod testbed;
 mod tidy;
 
@@ -33,6 +35,13 @@ enum Chore {
         #[command(subcommand)]
         act: testbed::Act,
     },
+    /// Asks a real kube-apiserver all requests of conformance/kubernetes again
+    Exchanges {
+        /// What to do
+        act: exchanges::Act,
+        /// Only chapters whose names begin with this
+        chapter: Option<String>,
+    },
     /// Runs golden cases and prints what passes and where the rest first differs
     Conformance {
         /// Which engine to run
@@ -53,6 +62,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Manifests { check } => manifests::run(check),
         Chore::Testbed { act } => testbed::run(&act),
+        Chore::Exchanges { act, chapter } => exchanges::run(act, chapter.as_deref().unwrap_or_default()),
         Chore::Conformance { suite, path, against } => conformance::run(suite, path.as_deref(), &against),
         Chore::Invent(arguments) => invent::run(&arguments),
     };

@@ -19,6 +19,18 @@ pub(crate) enum Act {
     Env,
     /// Builds what is missing, and nothing more
     Build,
+    /// Runs Kubernetes' own end-to-end specs (conformance/kubernetes/specs.txt)
+    Conformance {
+        /// Only specs whose names contain this
+        #[arg(long, default_value = "")]
+        focus: String,
+        /// What they are run against
+        #[arg(long, value_enum, default_value = "sandbox")]
+        on: crate::specs::Plane,
+        /// Only specs that take at most so many seconds
+        #[arg(long, default_value_t = 600)]
+        seconds_max: u64,
+    },
 }
 
 /// Carries an act out.
@@ -43,6 +55,7 @@ pub(crate) fn run(act: &Act) -> anyhow::Result<ExitCode> {
             crate::report(&format!("a control plane serves at {server}; KUBECONFIG={}", kubeconfig.display()));
         }
         Act::Down => down(&directory)?,
+        Act::Conformance { focus, on, seconds_max } => return crate::specs::run(*on, focus, *seconds_max),
         Act::Env => {
             let path = directory.join("env");
             let text = std::fs::read_to_string(&path)

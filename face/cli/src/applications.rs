@@ -35,6 +35,17 @@ pub(crate) struct Found {
     pub(crate) application: Application,
 }
 
+/// How Applications are served.
+pub(crate) fn application_kind() -> ServedKind {
+    ServedKind {
+        gvk: GroupVersionKind::of("argoproj.io/v1alpha1", "Application"),
+        plural: "applications".to_owned(),
+        is_namespaced: true,
+        verbs: ["get", "list", "watch", "create", "patch", "delete"].map(str::to_owned).to_vec(),
+        is_preferred: true,
+    }
+}
+
 impl Found {
     fn of(value: Value) -> anyhow::Result<Self> {
         let application = Application::read(&value)?;
@@ -59,14 +70,7 @@ pub(crate) enum Seen {
 impl Applications {
     /// Takes the Applications of `namespace`.
     pub(crate) fn of(cluster: Arc<dyn Cluster>, namespace: &str) -> Self {
-        let kind = ServedKind {
-            gvk: GroupVersionKind::of("argoproj.io/v1alpha1", "Application"),
-            plural: "applications".to_owned(),
-            is_namespaced: true,
-            verbs: ["get", "list", "watch", "create", "patch", "delete"].map(str::to_owned).to_vec(),
-            is_preferred: true,
-        };
-        Self { cluster, namespace: namespace.to_owned(), kind }
+        Self { cluster, namespace: namespace.to_owned(), kind: application_kind() }
     }
 
     /// Takes `NAMESPACE/NAME` or `NAME` apart.

@@ -3,6 +3,7 @@
 //! ```text
 //! Verb (clap) ── run ──> verbs::*  ── reads and writes through ──> Outside   files, the terminal, a connection
 //!                          |                                       Cluster   Applications and what they have
+//!                          |                                       Web       a server's API (remote::*)
 //!                          '── output::*  text for people and machines, pure functions
 //! ```
 //!
@@ -14,6 +15,7 @@ mod applications;
 mod charts;
 mod output;
 mod outside;
+mod remote;
 mod verbs;
 
 pub use charts::ChartAccess;

@@ -8,14 +8,60 @@ use clap::Args;
 use jiff::Timestamp;
 use landfall_kustomize::{FetchedChart, Question, RemoteContent};
 use landfall_ports::cluster::Cluster;
+use landfall_ports::web::Web;
 use landfall_repository::repository::Repository;
 use landfall_tree::Tree;
 
 use crate::charts::ChartAccess;
 
-/// Which cluster is meant.
+/// Which server is meant, or which cluster. The flags for servers are those of `argocd`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Connection {
+    /// The server; else ARGOCD_SERVER, else that of the current context.
+    #[arg(long, global = true, value_name = "ADDRESS", help_heading = "Server")]
+    pub server: Option<String>,
+    /// The token; else ARGOCD_AUTH_TOKEN, else that of the last login.
+    #[arg(long, global = true, value_name = "TOKEN", help_heading = "Server")]
+    pub auth_token: Option<String>,
+    /// Believe any certificate.
+    #[arg(long, global = true, help_heading = "Server")]
+    pub insecure: bool,
+    /// Speak without TLS.
+    #[arg(long, global = true, help_heading = "Server")]
+    pub plaintext: bool,
+    /// Ask the cluster itself instead of a server.
+    #[arg(long, global = true, help_heading = "Server")]
+    pub core: bool,
+    /// Certificates to believe, in PEM form.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Server")]
+    pub server_crt: Option<PathBuf>,
+    /// A header to send along; may come more than once.
+    #[arg(short = 'H', long = "header", global = true, value_name = "NAME: VALUE", help_heading = "Server")]
+    pub headers: Vec<String>,
+    /// The config file with contexts and tokens, shared with `argocd`.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Server")]
+    pub config: Option<PathBuf>,
+    /// The context in the config file; else its current one.
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Server")]
+    pub argocd_context: Option<String>,
+    /// Taken for `argocd`'s sake: a server is always asked over HTTP/1.1 or 2, which passes every proxy.
+    #[arg(long, global = true, hide = true)]
+    pub grpc_web: bool,
+    /// A path below which the server stands.
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Server")]
+    pub grpc_web_root_path: Option<String>,
+    /// Taken for `argocd`'s sake.
+    #[arg(long, global = true, hide = true, value_name = "COUNT")]
+    pub http_retry_max: Option<u32>,
+    /// Taken for `argocd`'s sake.
+    #[arg(long, global = true, hide = true, value_name = "LEVEL")]
+    pub loglevel: Option<String>,
+    /// Taken for `argocd`'s sake.
+    #[arg(long, global = true, hide = true, value_name = "FORMAT")]
+    pub logformat: Option<String>,
+    /// Taken for `argocd`'s sake.
+    #[arg(long, global = true, hide = true, num_args = 0..=1, value_name = "BOOL")]
+    pub prompts_enabled: Option<Option<bool>>,
     /// The kubeconfig file; else the one that KUBECONFIG names, that of a running `landfall up`, or the user's own.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster")]
     pub kubeconfig: Option<PathBuf>,
@@ -86,9 +132,6 @@ pub trait Outside: Send + Sync {
     /// The path from the root of the machine.
     fn absolute(&self, path: &Path) -> PathBuf;
 
-    /// A variable of the environment.
-    fn variable(&self, name: &str) -> Option<String>;
-
     /// What reaches chart repositories and registries.
     fn charts(&self) -> anyhow::Result<ChartAccess>;
 
@@ -112,6 +155,31 @@ pub trait Outside: Send + Sync {
 
     /// Who uses this, for `operation.initiatedBy`; `""` if unknown.
     fn user(&self) -> String;
+
+    /// Reaches servers over HTTP.
+    fn web(&self) -> anyhow::Result<Arc<dyn Web>> {
+        anyhow::bail!("there is no network here")
+    }
+
+    /// A variable of the environment; `None` if it is not set.
+    fn variable(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// Writes a file that only its owner reads, in one step, with the folders above it. Errors name the file.
+    fn write_private(&self, path: &Path, content: &[u8]) -> anyhow::Result<()> {
+        self.write(path, content)
+    }
+
+    /// Asks a person for a text; a hidden one is not shown while it is typed. Errors: there is nobody to ask.
+    fn ask(&self, question: &str, _is_hidden: bool) -> anyhow::Result<String> {
+        anyhow::bail!("there is nobody to ask for {question}")
+    }
+
+    /// Opens an address in the person's browser; `false` if there is none.
+    fn open_browser(&self, _url: &str) -> bool {
+        false
+    }
 
     /// The whole program's command, for shell completions.
     fn command(&self) -> clap::Command;

@@ -54,6 +54,12 @@ pub struct Caller {
     pub address: String,
 }
 
+impl Default for Caller {
+    fn default() -> Self {
+        Self::anonymous()
+    }
+}
+
 impl Caller {
     /// Somebody without a token.
     pub fn anonymous() -> Self {

@@ -5,11 +5,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, HeaderValue};
-use landfall_api::error::ApiError;
+use http::{HeaderMap, HeaderValue, Method};
+use landfall_api::error::{ApiError, Code};
 use landfall_ports::web::Web;
 
 use crate::access::{Access, Snapshot};
@@ -23,6 +24,11 @@ use crate::{extract, oidc};
 /// The header in which a client gets a new token shortly before its own ends. Source: Argo CD `server/server.go`
 /// (renewTokenKey).
 const RENEW_HEADER: &str = "renew-token";
+
+/// Where REST signs in and out.
+const SESSION_PATH: &str = "/api/v1/session";
+/// The largest answer to that.
+const SESSION_BYTES_MAX: usize = 256 * 1024;
 
 /// Finds out who calls.
 pub struct Authenticator {
@@ -81,12 +87,36 @@ pub async fn identify(State(authenticator): State<Arc<Authenticator>>, mut reque
     }
     let renewed = found.as_ref().ok().and_then(|caller| Some((caller.carrier, renewed(access, caller)?)));
     request.extensions_mut().insert(Identified(found));
+    let session = (request.uri().path() == SESSION_PATH).then(|| request.method().clone());
     let mut response = next.run(request).await;
+    if let Some(method) = session.filter(|_| response.status().is_success()) {
+        response = with_session_cookies(response, &method, &access.snapshot()).await;
+    }
     guard::add_headers(response.headers_mut(), &access.snapshot());
     if let Some((carrier, token)) = renewed {
         hand_over(&access.snapshot(), carrier, &token, response.headers_mut());
     }
     response
+}
+
+/// Gives a browser that signs in or out its cookies: the API's answer is the same for everybody.
+/// Source: Argo CD 3.5 `server/server.go` (translateGrpcCookieHeader).
+async fn with_session_cookies(response: Response, method: &Method, snapshot: &Snapshot) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if method == Method::DELETE {
+        set_token_cookies(&mut parts.headers, snapshot, "");
+        return Response::from_parts(parts, body);
+    }
+    let Ok(content) = axum::body::to_bytes(body, SESSION_BYTES_MAX).await else {
+        let error = ApiError::of(Code::Internal, "the answer to signing in cannot be read");
+        return refusal(&error).into_response();
+    };
+    let answer: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
+    if let (&Method::POST, Some(token)) = (method, answer["token"].as_str().filter(|token| !token.is_empty())) {
+        set_token_cookies(&mut parts.headers, snapshot, token);
+        parts.headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Response::from_parts(parts, Body::from(content))
 }
 
 /// An error as REST answers it.

@@ -29,7 +29,6 @@ pub mod project_tokens;
 pub mod routes;
 pub mod sessions;
 pub mod settings;
-pub mod settings_service;
 pub mod sign_on;
 pub mod throttle;
 pub mod tls;

@@ -4,6 +4,7 @@
 //! Entry: [`Clients::client`], [`failure`], [`refusal`].
 
 mod github_app;
+pub mod web;
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -59,6 +59,7 @@ fn refused(config: &Resource, kind: &str, what: &str, known: &[&str]) -> Box<Bui
             ErrorClass::ExternalPlugin,
             format!("{kind} is no built-in {what}, and external plugins are not run"),
         )
+        .field("kind")
         .hint(format!(
             "use a built-in one with apiVersion: builtin ({}), or do its work in another way",
             known.join(", ")

@@ -453,8 +453,8 @@ impl Build<'_> {
 pub(crate) fn line_of(bytes: &[u8], field: &str) -> Option<usize> {
     let documents = landfall_yaml::parse(bytes, Resolver::Kubernetes, &landfall_yaml::Limits::default()).ok()?;
     let mut node = &documents.first()?.root;
-    let mut line = None;
-    for part in field.split(['.', '[']) {
+    let mut line = Some(node.position.line);
+    for part in field.split(['.', '[']).filter(|part| !part.is_empty()) {
         let next = match part.strip_suffix(']') {
             Some(index) => index
                 .parse::<usize>()

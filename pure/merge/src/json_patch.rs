@@ -72,6 +72,20 @@ pub enum PatchError {
     },
 }
 
+impl PatchError {
+    /// The place in the patch of the operation that fails, from 0; `None` if the patch is no list.
+    pub fn index(&self) -> Option<usize> {
+        match self {
+            Self::NotAList { .. } => None,
+            Self::UnknownOperation { index, .. }
+            | Self::MissingField { index, .. }
+            | Self::MissingPath { index, .. }
+            | Self::TestFailed { index, .. }
+            | Self::BadDocument { index, .. } => Some(*index),
+        }
+    }
+}
+
 /// Applies the operations in order to a copy of the document.
 ///
 /// # Errors

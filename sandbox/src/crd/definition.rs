@@ -51,9 +51,14 @@ pub(crate) fn validate(definition: &Value, old: Option<&Value>, causes: &mut Vec
     for (index, version) in versions.iter().enumerate() {
         let field = format!("spec.versions[{index}]");
         match version.pointer("/schema/openAPIV3Schema") {
-            None => causes.push(Cause::required(format!("{field}.schema.openAPIV3Schema"), "schemas are required")),
+            None => causes.push(Cause::required(format!("{field}.schema.openAPIV3Schema"), "")),
             Some(schema) => {
-                let field = format!("{field}.schema.openAPIV3Schema");
+                // With one version, the real server speaks of the schema as of the whole definition's.
+                let field = if versions.len() == 1 {
+                    "spec.validation.openAPIV3Schema".to_string()
+                } else {
+                    format!("{field}.schema.openAPIV3Schema")
+                };
                 if json::text(schema, "/type") != "object" {
                     let found = json!(json::text(schema, "/type"));
                     causes.push(if found == "" {
@@ -97,6 +102,7 @@ pub(crate) fn validate(definition: &Value, old: Option<&Value>, causes: &mut Vec
 /// Checks that a schema is structural: every place says its type, and nothing is both free and fixed.
 fn structural(schema: &Value, field: &str, causes: &mut Vec<Cause>) {
     let Some(map) = schema.as_object() else { return };
+    super::rules::check(schema, field, causes);
     let is_free = json::flag(schema, "/x-kubernetes-preserve-unknown-fields");
     let int_or_string = json::flag(schema, "/x-kubernetes-int-or-string");
     if !map.contains_key("type") && !is_free && !int_or_string {

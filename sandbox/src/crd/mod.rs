@@ -4,6 +4,7 @@
 //! conditions (NamesAccepted, Established) are a second write, as the real controller makes them. Entry: [`follow`].
 
 mod definition;
+mod rules;
 pub(crate) mod schema;
 
 pub(crate) use definition::{prepare_create, validate};
@@ -50,6 +51,10 @@ pub(crate) struct CustomResource {
     pub(crate) columns: Vec<Column>,
     /// JSON paths by which objects can be selected.
     pub(crate) selectable_fields: Vec<String>,
+    /// Whether objects change their form between versions by a webhook.
+    pub(crate) converts_by_webhook: bool,
+    /// Whether the schema has rules.
+    pub(crate) has_rules: bool,
     /// The sentence for clients of a deprecated version.
     pub(crate) deprecation_warning: Option<String>,
 }
@@ -214,6 +219,8 @@ fn resource(definition: &Value, version: &Value, storage_version: &str) -> Resou
     let schema = version.pointer("/schema/openAPIV3Schema").cloned();
     let custom = CustomResource {
         merge: CustomSchema::new(schema.as_ref()),
+        converts_by_webhook: json::text(definition, "/spec/conversion/strategy") == "Webhook",
+        has_rules: schema.as_ref().is_some_and(rules::has_rules),
         schema,
         columns: json::list(version, "/additionalPrinterColumns").iter().map(column).collect(),
         selectable_fields: json::list(version, "/selectableFields")

@@ -107,6 +107,13 @@ fn fill(schema: &Value, value: &mut Value) {
                         map.insert(key.clone(), default.clone());
                     }
                 }
+                // A null that is not allowed is as good as absent.
+                if map.get(key).is_some_and(Value::is_null)
+                    && !json::flag(field, "/nullable")
+                    && field.get("type").is_some()
+                {
+                    map.remove(key);
+                }
                 if let Some(inner) = map.get_mut(key) {
                     fill(field, inner);
                 }
@@ -130,10 +137,31 @@ fn fill(schema: &Value, value: &mut Value) {
 }
 
 /// Checks an object; `old` is what it replaces.
-pub(crate) fn validate(custom: &CustomResource, value: &Value, _old: Option<&Value>, causes: &mut Vec<Cause>) {
-    if let Some(schema) = &custom.schema {
-        check(schema, value, &Place { path: "", is_root: true }, causes);
+pub(crate) fn validate(custom: &CustomResource, value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let Some(schema) = &custom.schema else { return };
+    let before = causes.len();
+    check(schema, value, &Place { path: "", is_root: true }, causes);
+    if !custom.has_rules {
+        return;
     }
+    let blocking = [
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    ];
+    if causes[before..].iter().any(|cause| blocking.contains(&cause.reason)) {
+        causes.push(Cause {
+            reason: "FieldValueInvalid",
+            message: "Invalid value: null: some validation rules were not checked because the object was invalid; \
+                      correct the existing errors to complete validation"
+                .to_string(),
+            field: "<nil>".to_string(),
+        });
+        return;
+    }
+    super::rules::evaluate(schema, value, old, causes);
 }
 
 /// Where a value stands.
@@ -151,7 +179,6 @@ impl Place<'_> {
 fn check(schema: &Value, value: &Value, place: &Place<'_>, causes: &mut Vec<Cause>) {
     let path = place.path;
     if value.is_null() {
-        // Nulls that are not allowed were either replaced by a default or count as a wrong type.
         if !json::flag(schema, "/nullable") && !json::text(schema, "/type").is_empty() {
             causes.push(wrong_type(path, value, json::text(schema, "/type")));
         }
@@ -224,7 +251,7 @@ fn check_map(schema: &Value, map: &Map<String, Value>, place: &Place<'_>, causes
     if json::flag(schema, "/x-kubernetes-embedded-resource") {
         for name in ["apiVersion", "kind"] {
             if map.get(name).and_then(Value::as_str).is_none_or(str::is_empty) {
-                causes.push(Cause::required(place.key(name), "must not be empty"));
+                causes.push(Cause::required(place.key(name), ""));
             }
         }
     }
@@ -305,7 +332,9 @@ fn check_text(schema: &Value, text: &str, path: &str, causes: &mut Vec<Cause>) {
     }
     let format = json::text(schema, "/format");
     if !has_format(format, text) {
-        causes.push(Cause::invalid(path, &value(), &format!("{path} in body must be of type {format}: {text:?}")));
+        let mut cause = Cause::invalid(path, &value(), &format!("{path} in body must be of type {format}: {text:?}"));
+        cause.reason = "FieldValueTypeInvalid";
+        causes.push(cause);
     }
 }
 
@@ -398,7 +427,7 @@ fn check_junctions(schema: &Value, value: &Value, place: &Place<'_>, causes: &mu
         found.is_empty()
     };
     let mut refuse = |why: String| {
-        causes.push(Cause::invalid(path, value, &format!("{path:?} must validate {why}")));
+        causes.push(Cause::invalid("<nil>", &Value::from(""), &format!("{path:?} must validate {why}")));
     };
     let any_of = json::list(schema, "/anyOf");
     if !any_of.is_empty() && !json::flag(schema, "/x-kubernetes-int-or-string") && !any_of.iter().any(fits) {

@@ -88,11 +88,46 @@ pub(crate) fn decode(content_type: &str, body: &Bytes) -> Result<Decoded, ApiErr
 pub(crate) fn decode_json(body: &Bytes) -> Result<Decoded, ApiError> {
     let mut reading = Reading { path: String::new(), duplicates: Vec::new(), depth: 0 };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = (&mut reading)
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| ApiError::bad_request(format!("the body of the request is not JSON: {error}")))?;
+    let value =
+        (&mut reading).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value)).map_err(
+            |error| ApiError::bad_request(format!("the body of the request is not JSON: {}", go_words(&error, body))),
+        )?;
     Ok(Decoded { value, duplicates: reading.duplicates })
+}
+
+/// A duplicate key of YAML, in the words of Go's reader.
+fn go_yaml_words(told: &str) -> String {
+    let (place, what) = told.split_once(": ").unwrap_or(("", told));
+    let line = place.split(',').next().unwrap_or_default();
+    format!("yaml: unmarshal errors:\n  {line}: {what}")
+}
+
+/// What is wrong with JSON, in the words of Go's decoder.
+fn go_words(error: &serde_json::Error, body: &[u8]) -> String {
+    let line_start: usize =
+        body.split(|byte| *byte == b'\n').take(error.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
+    let at = line_start + error.column().saturating_sub(1);
+    let told = error.to_string();
+    if error.is_eof() {
+        return "unexpected end of JSON input".to_string();
+    }
+    let found = body.get(at).map_or(' ', |byte| char::from(*byte));
+    let place = if told.starts_with("key must be a string") {
+        "looking for beginning of object key string"
+    } else if told.starts_with("expected `:`") {
+        "after object key"
+    } else if told.starts_with("expected `,` or `}`") {
+        "after object key:value pair"
+    } else if told.starts_with("expected `,` or `]`") {
+        "after array element"
+    } else if told.starts_with("trailing characters") {
+        "after top-level value"
+    } else if told.starts_with("expected value") {
+        "looking for beginning of value"
+    } else {
+        return told;
+    };
+    format!("invalid character '{found}' {place}")
 }
 
 /// Reads YAML (of which JSON is a part) as kubectl does.
@@ -106,7 +141,7 @@ pub(crate) fn decode_yaml(body: &Bytes) -> Result<Decoded, ApiError> {
         .map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))?;
     let duplicates = match landfall_yaml::read_one(body, landfall_yaml::Resolver::KubernetesStrict) {
         Ok(_) => Vec::new(),
-        Err(error) => vec![error.to_string()],
+        Err(error) => vec![go_yaml_words(&error.to_string())],
     };
     Ok(Decoded { value, duplicates })
 }

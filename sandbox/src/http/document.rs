@@ -83,6 +83,18 @@ impl Handler {
                 }
                 None => not_found(),
             },
+            Route::OpenIdConfiguration => {
+                let issuer = crate::tokens::ISSUER;
+                let told = json!({"issuer": issuer, "jwks_uri": format!("{issuer}/openid/v1/jwks"),
+                    "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+                    "id_token_signing_alg_values_supported": ["ES256"]});
+                Ok(respond::json_bytes(StatusCode::OK, told.to_string()))
+            }
+            Route::OpenIdKeys => {
+                let mut answer = respond::json_bytes(StatusCode::OK, self.tokens.key_set().to_string());
+                answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
+                Ok(answer)
+            }
             Route::Version => Ok(respond::json_bytes(StatusCode::OK, version().to_string())),
             Route::Health => Ok(respond::plain(StatusCode::OK, "ok")),
             Route::OpenApiV3 => {

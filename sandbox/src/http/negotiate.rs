@@ -32,7 +32,7 @@ pub(crate) struct Negotiated {
 }
 
 /// The media types that this server writes.
-pub(crate) const WRITTEN: &[&str] = &["application/json", "application/yaml"];
+pub(crate) const WRITTEN: &[&str] = &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
 /// Parses one clause of an Accept header: media type and parameters.
 fn clause(text: &str) -> (String, Vec<(String, String)>) {
@@ -77,7 +77,15 @@ pub(crate) fn objects(accept: &str) -> Result<Negotiated, ApiError> {
         };
         return Ok(Negotiated { form, encoding });
     }
-    Err(ApiError::not_acceptable(WRITTEN))
+    let transforms = clauses(accept).iter().any(|(_, parameters)| parameters.iter().any(|(key, _)| key == "as"));
+    let is_protobuf = clauses(accept).iter().any(|(media_type, _)| media_type == "application/vnd.kubernetes.protobuf");
+    if transforms || is_protobuf {
+        return Err(ApiError::not_acceptable(WRITTEN));
+    }
+    let mut error = ApiError::not_acceptable(WRITTEN);
+    error.message = format!("406: Not Acceptable\n\nAvailable representations: {}", WRITTEN.join(", "));
+    error.details = serde_json::json!({});
+    Err(error)
 }
 
 /// True when the client prefers the aggregated form of discovery (`apidiscovery.k8s.io/v2`).

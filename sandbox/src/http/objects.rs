@@ -12,7 +12,7 @@ use super::params::dry_run;
 use super::path::ObjectPath;
 use super::{Handler, Request, respond};
 use crate::convert;
-use crate::error::ApiError;
+use crate::error::{ApiError, Cause};
 use crate::json;
 use crate::operations::{Decoded, DeleteOptions, Deleted, ListQuery, Part, PatchKind, WriteOptions, scale_of};
 use crate::registry::Resource;
@@ -41,21 +41,36 @@ impl Request<'_> {
     /// The body as an object.
     pub(super) fn decoded(&self) -> Result<Decoded, ApiError> {
         if self.body.is_empty() {
-            return Err(ApiError::bad_request("the request has no body: send the object as JSON or YAML"));
+            return Err(ApiError::bad_request(
+                "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: \
+                 unexpected end of JSON input (<empty>)",
+            ));
         }
         decode(self.header(CONTENT_TYPE), &self.body)
     }
 
     /// The options of a write.
     pub(super) fn write_options(&self) -> Result<WriteOptions, ApiError> {
+        let kind = match self.parts.method {
+            Method::POST => "CreateOptions",
+            Method::PUT => "UpdateOptions",
+            Method::PATCH => "PatchOptions",
+            _ => "DeleteOptions",
+        };
         let manager = match self.params.text("fieldManager") {
             "" => self.caller.default_manager(),
             given if given.len() > 128 => {
-                return Err(ApiError::bad_request("fieldManager: Too long: may not be more than 128 bytes"));
+                return Err(ApiError::bad_options(kind, vec![Cause::too_long("fieldManager", 128)]));
             }
             given => given.to_string(),
         };
-        Ok(WriteOptions { manager, dry_run: self.params.dry_run()?, validation: self.params.field_validation()? })
+        Ok(WriteOptions {
+            manager,
+            dry_run: self.params.dry_run(kind)?,
+            validation: self.params.field_validation(kind)?,
+            who: Arc::clone(&self.caller.identity),
+            memory: Arc::clone(&self.memory),
+        })
     }
 }
 
@@ -66,7 +81,7 @@ impl Handler {
         request: &Request<'_>,
         path: &ObjectPath,
     ) -> Result<Response<SandboxBody>, ApiError> {
-        let not_served = || Ok(respond::plain(StatusCode::NOT_FOUND, "404 page not found\n"));
+        let not_served = || Err(ApiError::no_such_resource());
         let Some(resource) = self.core.registry.at(&path.group, &path.version, &path.plural) else {
             return not_served();
         };
@@ -77,6 +92,14 @@ impl Handler {
         };
         if !fits {
             return not_served();
+        }
+        let converts = resource.custom.as_ref().is_some_and(|custom| custom.converts_by_webhook);
+        if converts && resource.version != resource.storage_version {
+            return Err(ApiError::internal(format!(
+                "conversion webhook for {}/{}, Kind={} failed: conversion webhooks are not called by this server; use the storage \
+                 version {}",
+                resource.group, resource.storage_version, resource.kind, resource.storage_version
+            )));
         }
         if resource.is_virtual {
             return self.review(request, &resource, path);
@@ -131,7 +154,9 @@ impl Handler {
         if let Some(asked) = request.params.resource_version()? {
             let current = self.core.store.revision();
             if asked > current {
-                return Err(ApiError::revision_too_large(asked, current));
+                let mut error = ApiError::revision_too_large(asked, current);
+                error.message = format!("Timeout: {}", error.message);
+                return Err(error);
             }
         }
         let stored = self.core.get(resource, Self::namespace_of(path), name)?;
@@ -200,7 +225,12 @@ impl Handler {
                 .filter(|kind| resource.custom.is_none() || !kind.contains("strategic"))
                 .copied()
                 .collect();
-            ApiError::unsupported_media_type(&accepted)
+            let mut error = ApiError::unsupported_media_type(&accepted);
+            if !PATCH_TYPES.contains(&media_type.as_str()) {
+                error.message = "415: Unsupported Media Type".to_string();
+                error.details = json!({});
+            }
+            error
         };
         match media_type.as_str() {
             "application/json-patch+json" => Ok((PatchKind::Json, decode_json(&request.body)?)),
@@ -245,12 +275,22 @@ impl Handler {
 
     fn query(&self, request: &Request<'_>, resource: &Resource, path: &ObjectPath) -> Result<ListQuery, ApiError> {
         let params = &request.params;
-        let revision = params.resource_version()?;
+        let revision = params.resource_version().map_err(|mut error| {
+            if !(path.is_watch || params.flag("watch")) {
+                error.message = format!("invalid resource version: {}", error.message);
+            } else {
+                (error.code, error.reason) = (500, "");
+            }
+            error
+        })?;
         let how = params.text("resourceVersionMatch");
         let is_watch = path.is_watch || params.flag("watch");
         let list_options = |field: &str, why: &str| {
             ApiError::invalid("meta.k8s.io", "ListOptions", "", vec![crate::error::Cause::forbidden(field, why)])
         };
+        if !is_watch && !params.text("sendInitialEvents").is_empty() {
+            return Err(list_options("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+        }
         if !is_watch {
             match (how, revision) {
                 ("", _) => {}
@@ -293,15 +333,28 @@ impl Handler {
     ) -> Result<Response<SandboxBody>, ApiError> {
         let negotiated = request.negotiated()?;
         let query = self.query(request, resource, path)?;
+        if negotiated.form == Form::Table
+            && !matches!(request.params.text("includeObject"), "" | "None" | "Metadata" | "Object")
+        {
+            return Err(ApiError::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: {:?}: must be 'Metadata', 'Object', \
+                 'None', or empty",
+                request.params.text("includeObject")
+            )));
+        }
         if path.is_watch || request.params.flag("watch") {
             return self.watch(request, resource, query, negotiated);
         }
         let page = self.core.list(resource, &query)?;
-        let metadata = respond::list_metadata(page.revision, &page.continue_token, page.remaining);
+        let mut metadata = respond::list_metadata(page.revision, &page.continue_token, page.remaining);
+        if resource.custom.is_some() {
+            json::default(json::as_map(&mut metadata), "continue", "");
+        }
         let shown = || page.items.iter().map(|stored| convert::shown(resource, &stored.value));
         match (negotiated.form, negotiated.encoding) {
             (Form::Whole, Encoding::Json) => {
-                Ok(respond::json_bytes(StatusCode::OK, respond::list_json(resource, &page.items, &metadata)))
+                let listed = respond::json_bytes(StatusCode::OK, respond::list_json(resource, &page.items, &metadata));
+                Ok(respond::with_warnings(listed, respond::deprecation(resource).as_slice()))
             }
             (Form::Whole, Encoding::Yaml) => {
                 let items: Vec<Value> = shown().map(std::borrow::Cow::into_owned).collect();
@@ -333,7 +386,7 @@ impl Handler {
             decode(request.header(CONTENT_TYPE), &request.body)?.value
         };
         for value in json::list(&body, "/dryRun").iter().filter_map(Value::as_str) {
-            dry_run(value)?;
+            dry_run(value, "DeleteOptions")?;
         }
         DeleteOptions::parse(&request.params.delete_options(body))
     }

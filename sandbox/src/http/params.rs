@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::path::percent_decoded;
-use crate::error::ApiError;
+use crate::error::{ApiError, Cause};
 use crate::json;
 
 /// What happens with fields that the schema does not know or that occur twice.
@@ -24,12 +24,13 @@ pub(crate) enum FieldValidation {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Params {
     values: BTreeMap<String, String>,
+    pairs: Vec<(String, String)>,
 }
 
 impl Params {
     /// Reads a query string.
     pub(crate) fn parse(query: &str) -> Self {
-        let values = query
+        let pairs: Vec<(String, String)> = query
             .split('&')
             .filter(|pair| !pair.is_empty())
             .map(|pair| {
@@ -37,7 +38,7 @@ impl Params {
                 (percent_decoded(&key.replace('+', " ")), percent_decoded(&value.replace('+', " ")))
             })
             .collect();
-        Self { values }
+        Self { values: pairs.iter().cloned().collect(), pairs }
     }
 
     /// The parameter's value, "" when absent.
@@ -50,13 +51,25 @@ impl Params {
         self.values.get(name).is_some_and(|value| matches!(value.as_str(), "true" | "True" | "1" | "t" | "T" | ""))
     }
 
+    /// All values of a parameter, in their order.
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
+        self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
+    }
+
+    /// True for a parameter that is there and not `false`.
+    pub(crate) fn flag_given(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|value| value != "false")
+    }
+
     /// A whole number.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
         match self.text(name) {
             "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| {
-                ApiError::bad_request(format!("the query parameter {name} must be a whole number, but it is {text:?}"))
-            }),
+            // Less than nothing is nothing.
+            text => text
+                .parse::<i64>()
+                .map(|number| Some(u64::try_from(number).unwrap_or(0)))
+                .map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))),
         }
     }
 
@@ -73,20 +86,21 @@ impl Params {
         })
     }
 
-    /// `?dryRun=All`.
-    pub(crate) fn dry_run(&self) -> Result<bool, ApiError> {
-        dry_run(self.text("dryRun"))
+    /// `?dryRun=All`; `kind` is that of the options, such as `CreateOptions`.
+    pub(crate) fn dry_run(&self, kind: &str) -> Result<bool, ApiError> {
+        dry_run(self.text("dryRun"), kind)
     }
 
-    /// `?fieldValidation=`.
-    pub(crate) fn field_validation(&self) -> Result<FieldValidation, ApiError> {
+    /// `?fieldValidation=`; `kind` is that of the options.
+    pub(crate) fn field_validation(&self, kind: &str) -> Result<FieldValidation, ApiError> {
         match self.text("fieldValidation") {
             "" | "Warn" => Ok(FieldValidation::Warn),
             "Ignore" => Ok(FieldValidation::Ignore),
             "Strict" => Ok(FieldValidation::Strict),
-            other => Err(ApiError::bad_request(format!(
-                "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
-            ))),
+            other => {
+                let known = ["", "Ignore", "Strict", "Warn"];
+                Err(ApiError::bad_options(kind, vec![Cause::not_supported("fieldValidation", &json!(other), &known)]))
+            }
         }
     }
 
@@ -111,10 +125,13 @@ impl Params {
 }
 
 /// Reads a `dryRun` value: nothing or `All`.
-pub(crate) fn dry_run(text: &str) -> Result<bool, ApiError> {
+pub(crate) fn dry_run(text: &str, kind: &str) -> Result<bool, ApiError> {
     match text {
         "" => Ok(false),
         "All" => Ok(true),
-        other => Err(ApiError::bad_request(format!("dryRun: Unsupported value: {other:?}: supported values: \"All\""))),
+        other => {
+            let cause = Cause::not_supported("dryRun", &json!([other]), &["All"]);
+            Err(ApiError::bad_options(kind, vec![cause]))
+        }
     }
 }

@@ -28,6 +28,10 @@ pub(crate) enum Route {
     OpenApiV3,
     /// `/openapi/v3/api/v1` or `/openapi/v3/apis/GROUP/VERSION`: the document's key.
     OpenApiV3Of(String),
+    /// `/.well-known/openid-configuration`: who gives out tokens.
+    OpenIdConfiguration,
+    /// `/openid/v1/jwks`: the keys that tokens are signed with.
+    OpenIdKeys,
     /// `/`: a list of paths.
     Root,
     /// Nothing that is served.
@@ -69,6 +73,8 @@ pub(crate) fn route(path: &str) -> Route {
         ["api", version, rest @ ..] => objects("", version, rest),
         ["apis", group, version, rest @ ..] => objects(group, version, rest),
         ["version"] => Route::Version,
+        [".well-known", "openid-configuration"] => Route::OpenIdConfiguration,
+        ["openid", "v1", "jwks"] => Route::OpenIdKeys,
         ["healthz" | "livez" | "readyz", ..] => Route::Health,
         ["openapi", "v2"] => Route::OpenApiV2,
         ["openapi", "v3"] => Route::OpenApiV3,

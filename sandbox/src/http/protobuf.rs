@@ -251,7 +251,32 @@ fn single(wire: &Wire<'_>, kind: &str, depth: usize) -> Result<Value, String> {
             let nanoseconds = numbers(bytes)?.get(&1).copied().unwrap_or(0);
             json!(format!("{}ms", nanoseconds / 1_000_000))
         }
+        (Wire::Bytes(bytes), "SchemaOrArray" | "SchemaOrBool" | "SchemaOrStrings") => {
+            schema_or(bytes, kind, depth + 1)?
+        }
         (Wire::Bytes(bytes), name) => message(bytes, name, depth + 1)?,
+    })
+}
+
+/// A schema, or what may stand in its place: several schemas, a boolean, texts.
+fn schema_or(bytes: &[u8], kind: &str, depth: usize) -> Result<Value, String> {
+    let schema = "apiextensions.v1.JSONSchemaProps";
+    let (mut one, mut several, mut allowed) = (None, Vec::new(), false);
+    for part in Parts(bytes) {
+        match (part?, kind) {
+            ((1, Wire::Number(flag)), "SchemaOrBool") => allowed = flag != 0,
+            ((2, Wire::Bytes(inner)), "SchemaOrBool") | ((1, Wire::Bytes(inner)), _) => {
+                one = Some(message(inner, schema, depth)?);
+            }
+            ((2, Wire::Bytes(inner)), "SchemaOrArray") => several.push(message(inner, schema, depth)?),
+            ((2, Wire::Bytes(text)), _) => several.push(json!(utf8(text)?)),
+            _ => {}
+        }
+    }
+    Ok(match one {
+        Some(one) => one,
+        None if kind == "SchemaOrBool" => json!(allowed),
+        None => json!(several),
     })
 }
 

@@ -50,7 +50,10 @@ fn yaml(status: StatusCode, value: &Value) -> Response<SandboxBody> {
 /// A refusal as a Status object.
 pub(crate) fn refusal(request: &Request<'_>, error: &ApiError) -> Response<SandboxBody> {
     let status = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = value(status, &error.to_status(), Encoding::Json);
+    let accept = request.parts.headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let encoding =
+        super::negotiate::objects(accept.unwrap_or_default()).map_or(Encoding::Json, |wanted| wanted.encoding);
+    let mut response = value(status, &error.to_status(), encoding);
     if matches!(error.code, 429 | 503 | 504) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -116,8 +119,19 @@ pub(crate) fn object(
             value(status, &whole, encoding)
         }
     };
-    let deprecation = resource.custom.as_ref().and_then(|custom| custom.deprecation_warning.clone());
+    let deprecation = deprecation(resource);
     with_warnings(response, deprecation.as_slice())
+}
+
+/// The sentence for clients of a version or kind that is not to be used any more.
+pub(crate) fn deprecation(resource: &Resource) -> Option<String> {
+    match &resource.custom {
+        Some(custom) => custom.deprecation_warning.clone(),
+        None if resource.key.as_str() == "endpoints" => {
+            Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_string())
+        }
+        None => None,
+    }
 }
 
 /// The outcome of a write.

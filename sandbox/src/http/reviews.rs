@@ -1,17 +1,21 @@
 //! Reviews: objects that are created to be answered and never kept.
 //!
-//! Everybody who has been authenticated may do everything here; the answers say so in the real server's form, so that
-//! an authorizer can take this place without any caller noticing.
+//! Access reviews are answered by the same rules that requests are held against.
+
+use std::sync::Arc;
 
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::body::SandboxBody;
+use super::negotiate::{Form, WRITTEN};
 use super::path::ObjectPath;
 use super::{Handler, Request, respond};
-use crate::error::ApiError;
+use crate::access::{self, Attributes};
+use crate::error::{ApiError, Cause};
 use crate::json;
 use crate::registry::Resource;
+use crate::tokens::{Identity, MASTERS};
 
 impl Handler {
     /// Answers a review.
@@ -24,41 +28,139 @@ impl Handler {
         if request.parts.method != Method::POST || path.name.is_some() {
             return Err(ApiError::method_not_allowed());
         }
-        let encoding = request.negotiated()?.encoding;
+        let negotiated = request.negotiated()?;
+        if negotiated.form != Form::Whole {
+            return Err(ApiError::not_acceptable(WRITTEN));
+        }
+        let encoding = negotiated.encoding;
         let mut body = request.decoded()?.value;
         if resource.plural == "bindings" {
             let pod = json::name(&body).to_string();
             let pods = self.core.registry.at("", "v1", "pods").ok_or_else(ApiError::no_such_resource)?;
             return self.bind(request, &pods, path, &pod, &body);
         }
-        let caller = &request.caller;
+        let who = Arc::clone(&request.caller.identity);
         let status = match resource.kind.as_str() {
-            "SelfSubjectReview" => json!({"userInfo": {"username": caller.user, "groups": caller.groups}}),
-            "TokenReview" => match self.tokens.user_of(json::text(&body, "/spec/token")) {
-                Some(known) => json!({"authenticated": true, "user": known.to_json(),
-                    "audiences": ["https://kubernetes.default.svc.cluster.local"]}),
-                None => json!({"user": {}, "error": "the token is not known to this server"}),
-            },
-            "SelfSubjectRulesReview" => json!({
-                "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-                "incomplete": false,
-            }),
-            _ => {
-                let spec = body.get("spec").cloned().unwrap_or(Value::Null);
-                if spec.get("resourceAttributes").is_none() == spec.get("nonResourceAttributes").is_none() {
-                    let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
-                    let cause = crate::error::Cause::invalid("spec.resourceAttributes", &Value::Null, why);
-                    return Err(ApiError::invalid(&resource.group, &resource.kind, "", vec![cause]));
+            "SelfSubjectReview" => json!({"userInfo": who.to_json()}),
+            "TokenReview" => self.token_review(&body)?,
+            "SelfSubjectRulesReview" => {
+                let namespace = json::text(&body, "/spec/namespace");
+                if namespace.is_empty() {
+                    return Err(ApiError::bad_request("no namespace on request"));
                 }
-                json!({"allowed": true, "reason": "the sandbox allows everything to whom it knows"})
+                let rules: Vec<Value> = if who.is_in(MASTERS) {
+                    let all = json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]});
+                    vec![all, json!({"verbs": ["*"], "nonResourceURLs": ["*"]})]
+                } else {
+                    access::rules_for(&self.core, &who, namespace).into_iter().map(|(rule, _)| rule).collect()
+                };
+                let (resources, paths) = access::escalation::review(&rules);
+                json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false})
+            }
+            kind => {
+                let wanted = asked(resource, &body, path)?;
+                let about = if kind.starts_with("Self") { who.as_ref().clone() } else { subject(resource, &body)? };
+                match access::authorize(&self.core, &about, &wanted) {
+                    Some(reason) if reason.is_empty() => json!({"allowed": true}),
+                    Some(reason) => json!({"allowed": true, "reason": reason}),
+                    None => json!({"allowed": false}),
+                }
             }
         };
         let map = json::as_map(&mut body);
         map.insert("kind".into(), json!(resource.kind));
         map.insert("apiVersion".into(), json!(resource.api_version()));
-        json::default(map, "metadata", json!({"creationTimestamp": null}));
+        let metadata = map.entry("metadata").or_insert_with(|| json!({}));
+        if resource.kind == "SelfSubjectReview" {
+            json::set(metadata, &["creationTimestamp"], crate::clock::rfc3339(request.now));
+        }
         map.insert("status".into(), status);
+        if !resource.kind.starts_with("SelfSubjectRules") {
+            self.core.record_review(resource, &mut body, &request.write_options()?);
+        }
         Ok(respond::value(StatusCode::CREATED, &body, encoding))
     }
+}
+
+impl Handler {
+    fn token_review(&self, body: &Value) -> Result<Value, ApiError> {
+        let token = json::text(body, "/spec/token");
+        if token.is_empty() {
+            return Err(ApiError::bad_request("token is required for TokenReview in authentication"));
+        }
+        let wanted: Vec<&str> = json::list(body, "/spec/audiences").iter().filter_map(Value::as_str).collect();
+        let Some(issued) = self.valid_token(token) else {
+            return Ok(json!({"user": {}, "error": "invalid bearer token"}));
+        };
+        let shared: Vec<&String> = issued
+            .audiences
+            .iter()
+            .filter(|audience| {
+                wanted.is_empty() && *audience == crate::tokens::ISSUER || wanted.contains(&audience.as_str())
+            })
+            .collect();
+        if shared.is_empty() {
+            return Ok(json!({"user": {}, "error": "[invalid bearer token, token audiences do not match]"}));
+        }
+        Ok(json!({"authenticated": true, "user": issued.user.to_json(), "audiences": shared}))
+    }
+}
+
+/// The refusal of a review, which the real server gives without the review's kind.
+fn invalid_review(resource: &Resource, cause: Cause) -> ApiError {
+    let mut error = ApiError::invalid(&resource.group, "", "", vec![cause]);
+    json::take(&mut error.details, &["kind"]);
+    error
+}
+
+/// What an access review asks about.
+fn asked(resource: &Resource, body: &Value, path: &ObjectPath) -> Result<Attributes, ApiError> {
+    let spec = body.get("spec").unwrap_or(&Value::Null);
+    let refuse = |cause| Err(invalid_review(resource, cause));
+    match (spec.get("resourceAttributes"), spec.get("nonResourceAttributes")) {
+        (Some(_), Some(_)) => refuse(Cause::invalid(
+            "spec.nonResourceAttributes",
+            &json!({"Path": json::text(spec, "/nonResourceAttributes/path"), "Verb": json::text(spec, "/nonResourceAttributes/verb")}),
+            "cannot be specified in combination with resourceAttributes",
+        )),
+        (None, None) => refuse(Cause::invalid(
+            "spec.resourceAttributes",
+            &Value::Null,
+            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+        )),
+        (Some(held), None) => {
+            let text = |key: &str| json::text(held, &format!("/{key}")).to_string();
+            if resource.kind == "LocalSubjectAccessReview"
+                && path.namespace.as_deref().unwrap_or_default() != text("namespace")
+            {
+                return refuse(Cause::invalid(
+                    "spec.resourceAttributes.namespace",
+                    &json!(text("namespace")),
+                    "must match metadata.namespace",
+                ));
+            }
+            Ok(Attributes {
+                verb: text("verb"),
+                group: text("group"),
+                resource: text("resource"),
+                subresource: text("subresource"),
+                namespace: text("namespace"),
+                name: text("name"),
+                path: None,
+            })
+        }
+        (None, Some(held)) => Ok(Attributes::of_path(json::text(held, "/verb"), json::text(held, "/path"))),
+    }
+}
+
+/// Whom an access review asks about.
+fn subject(resource: &Resource, body: &Value) -> Result<Identity, ApiError> {
+    let name = json::text(body, "/spec/user").to_string();
+    let groups: Vec<String> =
+        json::list(body, "/spec/groups").iter().filter_map(Value::as_str).map(str::to_string).collect();
+    if name.is_empty() && groups.is_empty() {
+        let cause = Cause::invalid("spec.user", &json!(""), "at least one of user or group must be specified");
+        return Err(invalid_review(resource, cause));
+    }
+    Ok(Identity { name, groups, ..Identity::default() })
 }

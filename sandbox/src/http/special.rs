@@ -7,14 +7,14 @@ use super::body::SandboxBody;
 use super::path::ObjectPath;
 use super::{Handler, Request, respond};
 use crate::clock::rfc3339;
-use crate::error::ApiError;
+use crate::error::{ApiError, Cause};
 use crate::front;
 use crate::json;
 use crate::operations::{DeleteOptions, Part};
 use crate::registry::Resource;
 use crate::selector::LabelSelector;
 use crate::store::ResourceKey;
-use crate::tokens::User;
+use crate::tokens::{ISSUER, Identity, Issued};
 
 /// The answer to something that was done and has nothing to show.
 fn done(status: StatusCode) -> Response<SandboxBody> {
@@ -56,10 +56,10 @@ impl Handler {
                 self.bind(request, resource, path, name, &body)
             }
             ("pods", "log", &Method::GET) => self.log(request, resource, path, name),
-            ("pods", "exec" | "attach" | "portforward", _) => Err(ApiError::bad_request(format!(
-                "{subresource} is not served: the pods of this server are simulated, so there is no process to talk to; \
-                 `kubectl logs` and `kubectl describe` show what they do"
-            ))),
+            ("pods", "exec" | "attach" | "portforward", &Method::GET | &Method::POST) => {
+                let pod = self.core.get(resource, path.namespace.as_deref().unwrap_or_default(), name)?;
+                super::streams::open(request, &pod.value, subresource)
+            }
             ("services", "proxy", _) => {
                 let namespace = path.namespace.as_deref().unwrap_or_default();
                 let rest = format!("/{}", path.rest.join("/"));
@@ -148,8 +148,7 @@ impl Handler {
         let namespace = path.namespace.as_deref().unwrap_or_default();
         let node = json::text(body, "/target/name");
         if node.is_empty() {
-            let cause = crate::error::Cause::required("target.name", "");
-            return Err(ApiError::invalid("", "Binding", name, vec![cause]));
+            return Err(ApiError::unexplained("target.name: Required value"));
         }
         self.core.bind_pod(resource, namespace, name, node, &request.write_options()?)?;
         Ok(done(StatusCode::CREATED))
@@ -166,25 +165,72 @@ impl Handler {
         let account = self.core.get(resource, namespace, name)?;
         let mut body = request.decoded()?.value;
         let lasts_s = json::integer(&body, "/spec/expirationSeconds").unwrap_or(3600);
+        let refuse = |causes| Err(ApiError::invalid("authentication.k8s.io", "TokenRequest", "", causes));
         if lasts_s < 600 {
-            let cause = crate::error::Cause::invalid(
-                "spec.expirationSeconds",
-                &json!(lasts_s),
-                "may not specify a duration less than 10 minutes",
-            );
-            return Err(ApiError::invalid("authentication.k8s.io", "TokenRequest", name, vec![cause]));
+            let why = "may not specify a duration less than 10 minutes";
+            return refuse(vec![Cause::invalid("spec.expirationSeconds", &json!(lasts_s), why)]);
         }
-        let expires = self.core.clock.now() + jiff::SignedDuration::from_secs(lasts_s);
-        let user = User::service_account(namespace, name, json::uid(&account.value));
-        let token = self.tokens.issue(user).map_err(ApiError::internal)?;
+        if lasts_s > 1 << 32 {
+            let why = "may not specify a duration larger than 2^32 seconds";
+            return refuse(vec![Cause::invalid("spec.expirationSeconds", &json!(lasts_s), why)]);
+        }
+        let now = self.core.clock.now();
+        let expires = now + jiff::SignedDuration::from_secs(lasts_s);
+        let mut user = Identity::service_account(namespace, name, json::uid(&account.value));
+        let bound = self.bound_object(namespace, &body, &mut user)?;
+        let mut audiences: Vec<String> =
+            json::list(&body, "/spec/audiences").iter().filter_map(Value::as_str).map(str::to_string).collect();
+        if audiences.is_empty() {
+            audiences.push(ISSUER.to_string());
+        }
+        let issued =
+            Issued { user, account: (namespace.into(), name.into()), audiences: audiences.clone(), expires, bound };
+        let token = self.tokens.issue(issued, now).map_err(ApiError::internal)?;
         json::set(&mut body, &["kind"], "TokenRequest");
         json::set(&mut body, &["apiVersion"], "authentication.k8s.io/v1");
         json::set(&mut body, &["metadata", "name"], name);
         json::set(&mut body, &["metadata", "namespace"], namespace);
-        json::set(&mut body, &["metadata", "creationTimestamp"], rfc3339(self.core.clock.now()));
+        json::set(&mut body, &["metadata", "uid"], self.core.random.uid());
+        json::set(&mut body, &["metadata", "creationTimestamp"], rfc3339(now));
         json::set(&mut body, &["spec", "expirationSeconds"], lasts_s);
+        json::set(&mut body, &["spec", "audiences"], audiences);
+        json::default(json::child(&mut body, "spec"), "boundObjectRef", Value::Null);
         json::set(&mut body, &["status"], json!({"token": token, "expirationTimestamp": rfc3339(expires)}));
         Ok(respond::json_bytes(StatusCode::CREATED, body.to_string()))
+    }
+
+    /// The object that a token is to be bound to, which must exist.
+    fn bound_object(
+        &self,
+        namespace: &str,
+        body: &Value,
+        user: &mut Identity,
+    ) -> Result<Option<(String, String, String)>, ApiError> {
+        let Some(reference) = body.pointer("/spec/boundObjectRef").filter(|reference| reference.is_object()) else {
+            return Ok(None);
+        };
+        let (kind, name) = (json::text(reference, "/kind"), json::text(reference, "/name"));
+        let (key, space) = match kind {
+            "Pod" => ("pods", namespace),
+            "Secret" => ("secrets", namespace),
+            "Node" => ("nodes", ""),
+            _ => {
+                return Err(ApiError::bad_request(format!("cannot bind token to object of type {kind}")));
+            }
+        };
+        let held = self.core.get(&*self.core.resource(&ResourceKey::from(key))?, space, name)?;
+        let (uid, given) = (json::uid(&held.value).to_string(), json::text(reference, "/uid"));
+        if !given.is_empty() && given != uid {
+            let why = format!(
+                "the UID in the bound object reference ({given}) does not match the UID in record. The object might have been deleted and then recreated"
+            );
+            return Err(ApiError::conflict(key, name, &why));
+        }
+        if kind == "Pod" {
+            user.extra.insert("authentication.kubernetes.io/pod-name".into(), vec![name.to_string()]);
+            user.extra.insert("authentication.kubernetes.io/pod-uid".into(), vec![uid.clone()]);
+        }
+        Ok(Some((kind.to_string(), name.to_string(), uid)))
     }
 
     fn log(
@@ -215,6 +261,19 @@ impl Handler {
                 .find(|container| json::text(container, "/name") == wanted)
                 .ok_or_else(|| ApiError::bad_request(format!("container {wanted} is not valid for pod {name}")))?
         };
+        for number in ["tailLines", "sinceSeconds", "limitBytes"] {
+            let given = request.params.text(number).parse::<i64>().unwrap_or(0);
+            if given < 0 {
+                let cause = Cause::invalid(number, &json!(given), "must be greater than or equal to 0");
+                return Err(ApiError::invalid("", "PodLogOptions", name, vec![cause]));
+            }
+        }
+        if json::text(&pod.value, "/spec/nodeName").is_empty() {
+            // There is no node yet that could have a log: the real server answers with nothing.
+            let mut nothing = Response::new(SandboxBody::whole(bytes::Bytes::new()));
+            *nothing.status_mut() = StatusCode::NO_CONTENT;
+            return Ok(nothing);
+        }
         let container_name = json::text(container, "/name");
         let status = json::list(&pod.value, "/status/containerStatuses")
             .iter()

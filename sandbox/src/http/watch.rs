@@ -73,7 +73,18 @@ impl Handler {
         };
         match (send_initial, how) {
             (Some(_), "NotOlderThan") | (None, "") => {}
-            (Some(_), _) => return refuse("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
+            (Some(_), other) => {
+                let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+                let mut causes = vec![crate::error::Cause::forbidden("resourceVersionMatch", why)];
+                if !other.is_empty() {
+                    causes.push(crate::error::Cause::not_supported(
+                        "resourceVersionMatch",
+                        &json!(other),
+                        &["NotOlderThan"],
+                    ));
+                }
+                return Err(ApiError::bad_options("ListOptions", causes));
+            }
             (None, _) => {
                 return refuse("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
             }

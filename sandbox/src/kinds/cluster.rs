@@ -30,6 +30,20 @@ pub(super) fn fold_string_data(value: &mut Value) {
 /// Fills the kinds that need a few fields only.
 pub(super) fn fill(resource: &str, value: &mut Value) {
     match resource {
+        "events" => {
+            // What Go's types always write.
+            let map = json::as_map(value);
+            for (key, empty) in [
+                ("eventTime", Value::Null),
+                ("firstTimestamp", Value::Null),
+                ("lastTimestamp", Value::Null),
+                ("reportingComponent", json!("")),
+                ("reportingInstance", json!("")),
+                ("source", json!({})),
+            ] {
+                map.entry(key).or_insert(empty);
+            }
+        }
         "namespaces" => {
             let name = json::name(value).to_string();
             if !name.is_empty() {
@@ -42,8 +56,15 @@ pub(super) fn fill(resource: &str, value: &mut Value) {
                 default(json::as_map(spec), "volumeMode", "Filesystem");
             }
             default(json::child(value, "status"), "phase", "Pending");
+            // A claim's source was told under two names; they hold the same.
+            if let Some(source) = value.pointer("/spec/dataSource").cloned() {
+                default(json::child(value, "spec"), "dataSourceRef", source);
+            }
         }
         "persistentvolumes" => {
+            if let Some(host) = value.pointer_mut("/spec/hostPath").filter(|host| host.is_object()) {
+                default(json::as_map(host), "type", "");
+            }
             if let Some(spec) = value.get_mut("spec") {
                 let spec = json::as_map(spec);
                 default(spec, "volumeMode", "Filesystem");
@@ -83,6 +104,42 @@ pub(super) fn fill(resource: &str, value: &mut Value) {
                 default(json::as_map(service), "port", 443);
             }
         }
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io"
+        | "mutatingadmissionpolicybindings.admissionregistration.k8s.io" => {
+            if let Some(target) = value.pointer_mut("/spec/matchResources").filter(|target| target.is_object()) {
+                fill_match(target);
+            }
+        }
+        "mutatingadmissionpolicies.admissionregistration.k8s.io" => {
+            if let Some(spec) = value.get_mut("spec") {
+                default(json::as_map(spec), "failurePolicy", "Fail");
+                if let Some(constraints) = spec.get_mut("matchConstraints") {
+                    fill_match(constraints);
+                }
+            }
+        }
+        "ingressclasses.networking.k8s.io" => {
+            if let Some(parameters) = value.pointer_mut("/spec/parameters").filter(|held| held.is_object()) {
+                default(json::as_map(parameters), "scope", "Cluster");
+            }
+        }
+        "csidrivers.storage.k8s.io" => {
+            let spec = json::child(value, "spec");
+            for key in ["podInfoOnMount", "requiresRepublish", "seLinuxMount", "storageCapacity"] {
+                default(spec, key, false);
+            }
+            default(spec, "attachRequired", true);
+            default(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType");
+            default(spec, "volumeLifecycleModes", json!(["Persistent"]));
+        }
+        "flowschemas.flowcontrol.apiserver.k8s.io" => default(json::child(value, "spec"), "matchingPrecedence", 1000),
+        "resourceclaims.resource.k8s.io" => fill_device_requests(value.pointer_mut("/spec/devices")),
+        "resourceclaimtemplates.resource.k8s.io" => {
+            if let Some(spec) = value.get_mut("spec") {
+                default(json::as_map(spec), "metadata", json!({}));
+            }
+            fill_device_requests(value.pointer_mut("/spec/spec/devices"));
+        }
         "limitranges" => fill_limit_range(value),
         "customresourcedefinitions.apiextensions.k8s.io" => {
             if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
@@ -90,6 +147,19 @@ pub(super) fn fill(resource: &str, value: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+fn fill_device_requests(devices: Option<&mut Value>) {
+    let requests = devices.and_then(|devices| devices.get_mut("requests")).and_then(Value::as_array_mut);
+    for request in requests.into_iter().flatten() {
+        if let Some(exactly) = request.get_mut("exactly") {
+            let map = json::as_map(exactly);
+            default(map, "allocationMode", "ExactCount");
+            if map.get("allocationMode").is_some_and(|mode| mode == "ExactCount") {
+                default(map, "count", 1);
+            }
+        }
     }
 }
 

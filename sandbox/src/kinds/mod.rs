@@ -6,7 +6,10 @@
 mod cluster;
 mod pod;
 mod service;
+mod validate_network;
 mod validate_pod;
+mod validate_pod_more;
+mod validate_small;
 mod validation;
 mod workload;
 
@@ -27,9 +30,35 @@ pub(crate) fn prepare_create(core: &Core, resource: &Resource, value: &mut Value
         crd::CRD_RESOURCE => crd::prepare_create(value),
         "namespaces" => cluster::prepare_namespace(value),
         "pods" => pod::prepare_create(value),
-        "secrets" => cluster::fold_string_data(value),
         "jobs.batch" => workload::prepare_job(core, value),
-        "persistentvolumeclaims" | "persistentvolumes" => json::set(value, &["status"], json!({"phase": "Pending"})),
+        "persistentvolumeclaims" => {
+            json::set(value, &["status"], json!({"phase": "Pending"}));
+            add_finalizer(value, "kubernetes.io/pvc-protection");
+        }
+        "persistentvolumes" => {
+            let now = crate::clock::rfc3339(core.clock.now());
+            json::set(value, &["status"], json!({"phase": "Pending", "lastPhaseTransitionTime": now}));
+            add_finalizer(value, "kubernetes.io/pv-protection");
+        }
+        "volumeattributesclasses.storage.k8s.io" => add_finalizer(value, "kubernetes.io/vac-protection"),
+        "volumeattachments.storage.k8s.io" => json::set(value, &["status"], json!({"attached": false})),
+        "apiservices.apiregistration.k8s.io" => {
+            let mut status = json!({});
+            if value.pointer("/spec/service").is_none_or(Value::is_null) {
+                let now = crate::clock::rfc3339(core.clock.now());
+                status = json!({"conditions": [{"type": "Available", "status": "True", "lastTransitionTime": now,
+                    "reason": "Local", "message": "Local APIServices are always available"}]});
+            }
+            json::set(value, &["status"], status);
+        }
+        "nodes" => prepare_node(value),
+        "certificatesigningrequests.certificates.k8s.io"
+        | "resourcequotas"
+        | "flowschemas.flowcontrol.apiserver.k8s.io"
+        | "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io"
+        | "validatingadmissionpolicies.admissionregistration.k8s.io"
+        | "servicecidrs.networking.k8s.io"
+        | "resourceclaims.resource.k8s.io" => json::set(value, &["status"], json!({})),
         "services" => json::set(value, &["status"], json!({"loadBalancer": {}})),
         "ingresses.networking.k8s.io" => json::set(value, &["status"], json!({"loadBalancer": {}})),
         "deployments.apps"
@@ -44,6 +73,40 @@ pub(crate) fn prepare_create(core: &Core, resource: &Resource, value: &mut Value
         }
         _ => {}
     }
+}
+
+/// Keeps an object until those who use it are gone.
+fn add_finalizer(value: &mut Value, finalizer: &str) {
+    let mut finalizers = json::list(value, "/metadata/finalizers").to_vec();
+    if !finalizers.iter().any(|held| held == finalizer) {
+        finalizers.push(Value::from(finalizer));
+        json::set(value, &["metadata", "finalizers"], finalizers);
+    }
+}
+
+/// What a new node's status always has.
+fn prepare_node(value: &mut Value) {
+    let status = json::child(value, "status");
+    if let Some(capacity) = status.get("capacity").cloned() {
+        json::default(status, "allocatable", capacity);
+    }
+    json::default(status, "daemonEndpoints", json!({"kubeletEndpoint": {"Port": 0}}));
+    let mut info = json!({});
+    for key in [
+        "architecture",
+        "bootID",
+        "containerRuntimeVersion",
+        "kernelVersion",
+        "kubeProxyVersion",
+        "kubeletVersion",
+        "machineID",
+        "operatingSystem",
+        "osImage",
+        "systemUUID",
+    ] {
+        json::set(&mut info, &[key], "");
+    }
+    json::default(status, "nodeInfo", info);
 }
 
 /// Sets what the server decides when an object is changed.
@@ -80,6 +143,13 @@ pub(crate) fn prepare_update(_core: &Core, resource: &Resource, part: Part, old:
     }
 }
 
+/// Brings fields that only writers know into the form that is kept.
+pub(crate) fn fold(resource: &Resource, value: &mut Value) {
+    if resource.custom.is_none() && resource.key.as_str() == "secrets" {
+        cluster::fold_string_data(value);
+    }
+}
+
 /// Fills the defaults of absent fields.
 pub(crate) fn fill_defaults(resource: &Resource, value: &mut Value) {
     if resource.custom.is_some() {
@@ -99,6 +169,7 @@ pub(crate) fn fill_defaults(resource: &Resource, value: &mut Value) {
         "jobs.batch" => {
             if let Some(spec) = value.get_mut("spec") {
                 workload::fill_job_spec(spec);
+                json::default(json::as_map(spec), "manualSelector", false);
             }
         }
         "cronjobs.batch" => workload::fill_cron_job(value),

@@ -11,7 +11,7 @@ pub(super) fn prepare_create(pod: &mut Value) {
     let gates = !json::list(pod, "/spec/schedulingGates").is_empty();
     if gates {
         let condition = json!({"type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
-            "message": "Scheduling is blocked due to non-empty scheduling gates"});
+            "lastProbeTime": null, "lastTransitionTime": null, "message": "Scheduling is blocked due to non-empty scheduling gates"});
         json::set(pod, &["status", "conditions"], json!([condition]));
     }
 }
@@ -37,6 +37,11 @@ pub(super) fn quality_of_service(pod: &Value) -> &'static str {
 
 /// Fills the defaults of a pod.
 pub(super) fn fill_pod(pod: &mut Value) {
+    for condition in pod.pointer_mut("/status/conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+        for key in ["lastProbeTime", "lastTransitionTime"] {
+            json::as_map(condition).entry(key).or_insert(Value::Null);
+        }
+    }
     let Some(spec) = pod.get_mut("spec") else { return };
     fill_spec(spec);
     default(json::as_map(spec), "enableServiceLinks", true);
@@ -78,6 +83,10 @@ fn fill_spec(spec: &mut Value) {
     default(map, "dnsPolicy", "ClusterFirst");
     default(map, "schedulerName", "default-scheduler");
     default(map, "terminationGracePeriodSeconds", 30);
+    // Less than nothing is the shortest time that is still graceful.
+    if map.get("terminationGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|seconds| seconds < 0) {
+        map.insert("terminationGracePeriodSeconds".into(), json!(1));
+    }
     default(map, "securityContext", json!({}));
     // The old name of the service account field mirrors the new one.
     match (map.get("serviceAccountName").cloned(), map.get("serviceAccount").cloned()) {

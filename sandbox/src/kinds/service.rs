@@ -38,6 +38,9 @@ pub(super) fn fill_service(value: &mut Value) {
         }
         return;
     }
+    if map.get("ports").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        map.remove("ports");
+    }
     default(map, "internalTrafficPolicy", "Cluster");
     let external = matches!(kind.as_str(), "NodePort" | "LoadBalancer");
     if external {
@@ -165,6 +168,15 @@ pub(super) fn allocate(
             }
         }
     }
+    let checks_health = kind == "LoadBalancer" && json::text(value, "/spec/externalTrafficPolicy") == "Local";
+    if checks_health && json::integer(value, "/spec/healthCheckNodePort").unwrap_or(0) == 0 {
+        let taken = core.addresses.take_any_port(core.random.next());
+        let number = taken.ok_or_else(|| ApiError::internal("failed to allocate a nodePort: range is full"))?;
+        if dry_run {
+            core.addresses.give_port(i64::from(number));
+        }
+        json::set(value, &["spec", "healthCheckNodePort"], number);
+    }
     if !dry_run {
         let after = node_ports(value);
         for port in before.into_iter().filter(|port| !after.contains(port)) {
@@ -196,6 +208,7 @@ fn node_ports(value: &Value) -> Vec<i64> {
     json::list(value, "/spec/ports")
         .iter()
         .filter_map(|port| json::integer(port, "/nodePort"))
+        .chain(json::integer(value, "/spec/healthCheckNodePort"))
         .filter(|port| *port != 0)
         .collect()
 }
@@ -224,6 +237,9 @@ pub(super) fn fill_endpoints(value: &mut Value) {
         for port in subset.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
             default(json::as_map(port), "protocol", "TCP");
         }
+    }
+    for endpoint in value.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
+        default(json::as_map(endpoint), "conditions", json!({}));
     }
     for port in value.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         let port = json::as_map(port);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::validate_pod_more as more;
+
 use crate::error::Cause;
 use crate::json;
 use crate::operations::is_dns_label;
@@ -18,9 +20,19 @@ const QUANTITY_RULE: &str =
 /// Checks a pod; `old` is what it replaces.
 pub(super) fn pod(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     spec(value.get("spec").unwrap_or(&Value::Null), "spec", causes);
+    if old.is_none() && !json::list(value, "/spec/ephemeralContainers").is_empty() {
+        causes.push(Cause::forbidden("spec.ephemeralContainers", "cannot be set on create"));
+    }
     if let Some(old) = old {
         changes(value, old, causes);
     }
+}
+
+/// Whether a pod has more or fewer containers than before.
+fn count_changed(value: &Value, old: &Value) -> Option<&'static str> {
+    ["containers", "initContainers"].into_iter().find(|list| {
+        json::list(value, &format!("/spec/{list}")).len() != json::list(old, &format!("/spec/{list}")).len()
+    })
 }
 
 /// Of a pod's spec only images, deadlines, tolerations and gates change.
@@ -47,12 +59,18 @@ fn changes(value: &Value, old: &Value, causes: &mut Vec<Cause>) {
         }
         spec
     };
-    if fixed(value) != fixed(old) {
+    if let Some(list) = count_changed(value, old) {
+        let why = format!(
+            "pod updates may not add or remove {}",
+            if list == "containers" { "containers" } else { "init containers" }
+        );
+        causes.push(Cause::forbidden(format!("spec.{list}"), &why));
+    } else if fixed(value) != fixed(old) {
         causes.push(Cause::forbidden(
             "spec",
             "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
              `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
-             `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+             `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n@@ -1 +1 @@",
         ));
     }
 }
@@ -88,10 +106,7 @@ pub(super) fn spec(spec: &Value, field: &str, causes: &mut Vec<Cause>) {
             causes.push(Cause::not_supported(format!("{field}.{key}"), &json!(text), allowed));
         }
     }
-    if let Some(seconds) = json::integer(spec, "/terminationGracePeriodSeconds").filter(|seconds| *seconds < 0) {
-        let why = "must be greater than or equal to 0";
-        causes.push(Cause::invalid(format!("{field}.terminationGracePeriodSeconds"), &json!(seconds), why));
-    }
+    more::spec(spec, field, causes);
 }
 
 fn volumes(spec: &Value, field: &str, causes: &mut Vec<Cause>) -> BTreeSet<String> {
@@ -106,10 +121,7 @@ fn volumes(spec: &Value, field: &str, causes: &mut Vec<Cause>) -> BTreeSet<Strin
         } else if !names.insert(name.to_string()) {
             causes.push(Cause::duplicate(format!("{field}.name"), &json!(name)));
         }
-        let sources = volume.as_object().map_or(0, |map| map.keys().filter(|key| *key != "name").count());
-        if sources > 1 {
-            causes.push(Cause::forbidden(field, "may not specify more than 1 volume type"));
-        }
+        more::volume(volume, &field, causes);
     }
     names
 }
@@ -131,7 +143,9 @@ fn container(item: &Value, field: &str, volumes: &BTreeSet<String>, causes: &mut
     for (index, port) in json::list(item, "/ports").iter().enumerate() {
         let field = format!("{field}.ports[{index}]");
         let number = json::integer(port, "/containerPort").unwrap_or(0);
-        if !(1..=65535).contains(&number) {
+        if number == 0 {
+            causes.push(Cause::required(format!("{field}.containerPort"), ""));
+        } else if !(1..=65535).contains(&number) {
             let why = "must be between 1 and 65535, inclusive";
             causes.push(Cause::invalid(format!("{field}.containerPort"), &json!(number), why));
         }
@@ -142,6 +156,9 @@ fn container(item: &Value, field: &str, volumes: &BTreeSet<String>, causes: &mut
         let name = json::text(port, "/name");
         if name.len() > 15 {
             causes.push(Cause::invalid(format!("{field}.name"), &json!(name), "must be no more than 15 characters"));
+        } else if name.chars().any(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')) {
+            let why = "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)";
+            causes.push(Cause::invalid(format!("{field}.name"), &json!(name), why));
         }
         if !name.is_empty() && !port_names.insert(name.to_string()) {
             causes.push(Cause::duplicate(format!("{field}.name"), &json!(name)));
@@ -156,8 +173,14 @@ fn container(item: &Value, field: &str, volumes: &BTreeSet<String>, causes: &mut
             let why = "may not be specified when `value` is not empty";
             causes.push(Cause::invalid(format!("{field}.env[{index}].valueFrom"), &json!(""), why));
         }
+        more::variable(variable, &format!("{field}.env[{index}]"), causes);
     }
+    let mut paths = BTreeSet::new();
     for (index, mount) in json::list(item, "/volumeMounts").iter().enumerate() {
+        if !paths.insert(json::text(mount, "/mountPath")) {
+            let field = format!("{field}.volumeMounts[{index}].mountPath");
+            causes.push(Cause::invalid(field, &json!(json::text(mount, "/mountPath")), "must be unique"));
+        }
         let field = format!("{field}.volumeMounts[{index}]");
         let name = json::text(mount, "/name");
         if name.is_empty() {
@@ -174,6 +197,7 @@ fn container(item: &Value, field: &str, volumes: &BTreeSet<String>, causes: &mut
         }
     }
     resources(item, field, causes);
+    more::container(item, field, causes);
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
         if let Some(held) = item.get(probe) {
             let handlers =
@@ -181,9 +205,16 @@ fn container(item: &Value, field: &str, volumes: &BTreeSet<String>, causes: &mut
             match handlers {
                 0 => causes.push(Cause::required(format!("{field}.{probe}"), "must specify a handler type")),
                 1 => {}
-                _ => causes
-                    .push(Cause::forbidden(format!("{field}.{probe}"), "may not specify more than 1 handler type")),
+                _ => {
+                    let second = ["exec", "httpGet", "tcpSocket", "grpc"]
+                        .iter()
+                        .filter(|kind| held.get(**kind).is_some())
+                        .nth(1);
+                    let field = format!("{field}.{probe}.{}", second.unwrap_or(&""));
+                    causes.push(Cause::forbidden(field, "may not specify more than 1 handler type"));
+                }
             }
+            more::probe(held, probe, &format!("{field}.{probe}"), causes);
             for key in
                 ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
             {
@@ -198,6 +229,7 @@ fn container(item: &Value, field: &str, volumes: &BTreeSet<String>, causes: &mut
 
 fn resources(item: &Value, field: &str, causes: &mut Vec<Cause>) {
     for list in ["limits", "requests"] {
+        more::resource_names(item, list, field, causes);
         for (name, amount) in json::object(item, &format!("/resources/{list}")).into_iter().flatten() {
             let field = format!("{field}.resources.{list}[{name}]");
             match Quantity::of(amount) {

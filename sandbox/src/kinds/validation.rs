@@ -1,15 +1,17 @@
 //! Which objects of the built-in kinds are refused, kind by kind.
 //!
 //! Source: the validation of Kubernetes 1.36 (`pkg/apis/*/validation`): the rules that users meet daily, with its words.
+//!
+//! size: a few rules for each kind, and kinds are many; they are read one at a time.
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::validate_pod;
+use super::{validate_network as network, validate_pod, validate_small as small};
 use crate::crd;
 use crate::error::Cause;
 use crate::json;
-use crate::operations::{Core, check_labels, is_dns_label};
+use crate::operations::{Core, SUBDOMAIN_RULE, check_labels, is_dns_label, is_subdomain};
 use crate::quantity::Quantity;
 use crate::registry::Resource;
 use crate::selector::LabelSelector;
@@ -21,6 +23,7 @@ const IMMUTABLE: &str = "field is immutable";
 pub(super) fn validate(_core: &Core, resource: &Resource, value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     match resource.key.as_str() {
         crd::CRD_RESOURCE => crd::validate(value, old, causes),
+        "namespaces" => crate::admission::check_security_labels(value, causes),
         "pods" => validate_pod::pod(value, old, causes),
         "deployments.apps"
         | "replicasets.apps"
@@ -33,8 +36,14 @@ pub(super) fn validate(_core: &Core, resource: &Resource, value: &Value, old: Op
             job(value.get("spec").unwrap_or(&Value::Null), old.and_then(|old| old.get("spec")), "spec", causes)
         }
         "cronjobs.batch" => cron_job(value, causes),
-        "services" => service(value, old, causes),
-        "ingresses.networking.k8s.io" => ingress(value, causes),
+        "services" => {
+            service(value, old, causes);
+            network::service(value, causes);
+        }
+        "ingresses.networking.k8s.io" => {
+            ingress(value, causes);
+            network::ingress(value, causes);
+        }
         "configmaps" | "secrets" => data(resource.key.as_str(), value, old, causes),
         "persistentvolumeclaims" => claim(value, old, causes),
         "poddisruptionbudgets.policy" => budget(value, causes),
@@ -42,14 +51,26 @@ pub(super) fn validate(_core: &Core, resource: &Resource, value: &Value, old: Op
         "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
             binding(value, old, causes);
         }
-        "storageclasses.storage.k8s.io" if json::text(value, "/provisioner").is_empty() => {
-            causes.push(Cause::required("provisioner", ""));
-        }
-        "priorityclasses.scheduling.k8s.io" => {
-            if let Some(old) = old {
-                immutable(old, value, "/value", "value", causes);
+        "storageclasses.storage.k8s.io" => {
+            if json::text(value, "/provisioner").is_empty() {
+                causes.push(Cause::required("provisioner", ""));
             }
+            let modes = ["Immediate", "WaitForFirstConsumer"];
+            one_of(value, "/volumeBindingMode", "volumeBindingMode", &modes, causes);
+            one_of(value, "/reclaimPolicy", "reclaimPolicy", &["Delete", "Retain"], causes);
         }
+        "priorityclasses.scheduling.k8s.io" => small::priority_class(value, old, causes),
+        "networkpolicies.networking.k8s.io" => small::network_policy(value, causes),
+        "roles.rbac.authorization.k8s.io" => small::role(value, true, causes),
+        "clusterroles.rbac.authorization.k8s.io" => small::role(value, false, causes),
+        "limitranges" => small::limit_range(value, causes),
+        "resourcequotas" => small::quota(value, old, causes),
+        "persistentvolumes" => small::volume(value, causes),
+        "leases.coordination.k8s.io" => small::lease(value, causes),
+        "events" => small::event(value, causes),
+        "endpointslices.discovery.k8s.io" => small::slice(value, old, causes),
+        "validatingadmissionpolicies.admissionregistration.k8s.io" => small::admission_policy(value, false, causes),
+        "mutatingadmissionpolicies.admissionregistration.k8s.io" => small::admission_policy(value, true, causes),
         _ => {}
     }
 }
@@ -60,13 +81,13 @@ fn immutable(old: &Value, new: &Value, pointer: &str, field: &str, causes: &mut 
     }
 }
 
-fn not_negative(value: &Value, pointer: &str, field: &str, causes: &mut Vec<Cause>) {
+pub(super) fn not_negative(value: &Value, pointer: &str, field: &str, causes: &mut Vec<Cause>) {
     if let Some(number) = json::integer(value, pointer).filter(|number| *number < 0) {
         causes.push(Cause::invalid(field, &json!(number), "must be greater than or equal to 0"));
     }
 }
 
-fn one_of(value: &Value, pointer: &str, field: &str, allowed: &[&str], causes: &mut Vec<Cause>) {
+pub(super) fn one_of(value: &Value, pointer: &str, field: &str, allowed: &[&str], causes: &mut Vec<Cause>) {
     let text = json::text(value, pointer);
     if !text.is_empty() && !allowed.contains(&text) {
         causes.push(Cause::not_supported(field, &json!(text), allowed));
@@ -82,11 +103,22 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
     let is_empty = selector.is_none_or(|selector| selector.as_object().is_none_or(serde_json::Map::is_empty));
     if selector.is_none() {
         causes.push(Cause::required("spec.selector", ""));
+        if resource == "deployments.apps" {
+            let labels = value.pointer("/spec/template/metadata/labels").cloned().unwrap_or(Value::Null);
+            let why = "`selector` does not match template `labels`";
+            causes.push(Cause::invalid("spec.template.metadata.labels", &labels, why));
+        }
+    } else if !is_old_kind && selector_problems(selector.unwrap_or(&Value::Null), "spec.selector", causes) {
+        causes.push(Cause::invalid("spec.selector", selector.unwrap_or(&Value::Null), "invalid label selector"));
     } else if is_empty {
         causes.push(Cause::invalid("spec.selector", &json!({}), "empty selector is invalid for deployment"));
     }
     let Some(template) = value.pointer("/spec/template").filter(|template| template.is_object()) else {
-        causes.push(Cause::required("spec.template", ""));
+        if !is_empty {
+            let why = "`selector` does not match template `labels`";
+            causes.push(Cause::invalid("spec.template.metadata.labels", &Value::Null, why));
+        }
+        causes.push(Cause::required("spec.template.spec.containers", ""));
         return;
     };
     if !is_empty {
@@ -98,7 +130,7 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
         }
     }
     if let Some(labels) = json::object(template, "/metadata/labels") {
-        check_labels(labels, "spec.template.metadata.labels", causes);
+        check_labels(labels, "spec.template.labels", causes);
     }
     validate_pod::spec(template.get("spec").unwrap_or(&Value::Null), "spec.template.spec", causes);
     let policy = json::text(template, "/spec/restartPolicy");
@@ -106,7 +138,23 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
         causes.push(Cause::not_supported("spec.template.spec.restartPolicy", &json!(policy), &["Always"]));
     }
     if resource == "deployments.apps" {
-        one_of(value, "/spec/strategy/type", "spec.strategy.type", &["Recreate", "RollingUpdate"], causes);
+        let kind = json::text(value, "/spec/strategy/type");
+        if !matches!(kind, "Recreate" | "RollingUpdate") {
+            causes.push(strategy(
+                "spec.strategy",
+                kind,
+                "Unsupported value",
+                "supported values: \"Recreate\", \"RollingUpdate\"",
+            ));
+        }
+        if template.pointer("/spec/activeDeadlineSeconds").is_some() {
+            let why = "activeDeadlineSeconds in ReplicaSet is not Supported";
+            causes.push(Cause::forbidden("spec.template.spec.activeDeadlineSeconds", why));
+        }
+        for key in ["maxUnavailable", "maxSurge"] {
+            let field = format!("spec.strategy.rollingUpdate.{key}");
+            share_of(value.pointer(&format!("/spec/strategy/rollingUpdate/{key}")), &field, causes);
+        }
         if json::text(value, "/spec/strategy/type") == "Recreate"
             && value.pointer("/spec/strategy/rollingUpdate").is_some()
         {
@@ -128,6 +176,25 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
                 &json!(deadline),
                 "must be greater than minReadySeconds",
             ));
+        }
+    }
+    if resource == "statefulsets.apps" {
+        stateful_set(value, causes);
+    }
+    if resource == "daemonsets.apps" {
+        let kind = json::text(value, "/spec/updateStrategy/type");
+        if !matches!(kind, "RollingUpdate" | "OnDelete") {
+            let why = "supported values: \"RollingUpdate\", \"OnDelete\"";
+            causes.push(strategy("spec.updateStrategy", kind, "Unsupported value", why));
+        }
+        let zero = |key: &str| {
+            value
+                .pointer(&format!("/spec/updateStrategy/rollingUpdate/{key}"))
+                .is_some_and(|share| *share == 0 || *share == "0%")
+        };
+        if zero("maxUnavailable") && zero("maxSurge") {
+            let field = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+            causes.push(Cause::required(field, "cannot be 0 when maxSurge is 0"));
         }
     }
     let Some(old) = old else { return };
@@ -160,6 +227,71 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
     }
 }
 
+/// The refusal of a strategy of an unknown type, as Go's structs are shown.
+fn strategy(field: &str, kind: &str, what: &str, why: &str) -> Cause {
+    Cause {
+        reason: if what == "Invalid value" { "FieldValueInvalid" } else { "FieldValueNotSupported" },
+        message: format!("{what}: {{\"Type\":{kind:?},\"RollingUpdate\":null}}: {why}"),
+        field: field.to_string(),
+    }
+}
+
+/// Checks what only StatefulSets have.
+fn stateful_set(value: &Value, causes: &mut Vec<Cause>) {
+    let policy = json::text(value, "/spec/podManagementPolicy");
+    if !matches!(policy, "OrderedReady" | "Parallel") {
+        let why = "must be 'OrderedReady' or 'Parallel'";
+        causes.push(Cause::invalid("spec.podManagementPolicy", &json!(policy), why));
+    }
+    let kind = json::text(value, "/spec/updateStrategy/type");
+    let rolling = value.pointer("/spec/updateStrategy/rollingUpdate");
+    match (kind, rolling) {
+        ("RollingUpdate", _) => {
+            let field = "spec.updateStrategy.rollingUpdate.partition";
+            not_negative(value, "/spec/updateStrategy/rollingUpdate/partition", field, causes);
+        }
+        ("OnDelete", None) => {}
+        ("OnDelete", Some(rolling)) => {
+            let shown = json!({"Partition": rolling.get("partition"), "MaxUnavailable": rolling.get("maxUnavailable")});
+            let why = "only allowed for updateStrategy 'RollingUpdate'";
+            causes.push(Cause::invalid("spec.updateStrategy.rollingUpdate", &shown, why));
+        }
+        (other, _) => {
+            let why = "must be 'RollingUpdate' or 'OnDelete'";
+            causes.push(strategy("spec.updateStrategy", other, "Invalid value", why));
+        }
+    }
+    not_negative(value, "/spec/ordinals/start", "spec.ordinals.start", causes);
+}
+
+/// Checks a label selector; true when something is wrong with it.
+fn selector_problems(selector: &Value, field: &str, causes: &mut Vec<Cause>) -> bool {
+    let before = causes.len();
+    if let Some(labels) = json::object(selector, "/matchLabels") {
+        check_labels(labels, &format!("{field}.matchLabels"), causes);
+    }
+    for (index, expression) in json::list(selector, "/matchExpressions").iter().enumerate() {
+        let place = format!("{field}.matchExpressions[{index}]");
+        let values = json::list(expression, "/values");
+        match json::text(expression, "/operator") {
+            "In" | "NotIn" if values.is_empty() => {
+                let why = "must be specified when `operator` is 'In' or 'NotIn'";
+                causes.push(Cause::required(format!("{place}.values"), why));
+            }
+            "Exists" | "DoesNotExist" if !values.is_empty() => {
+                let why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                causes.push(Cause::forbidden(format!("{place}.values"), why));
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            other => {
+                let why = "not a valid selector operator";
+                causes.push(Cause::invalid(format!("{place}.operator"), &json!(other), why));
+            }
+        }
+    }
+    causes.len() > before
+}
+
 fn job(spec: &Value, old: Option<&Value>, field: &str, causes: &mut Vec<Cause>) {
     for key in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"] {
         not_negative(spec, &format!("/{key}"), &format!("{field}.{key}"), causes);
@@ -174,7 +306,13 @@ fn job(spec: &Value, old: Option<&Value>, field: &str, causes: &mut Vec<Cause>) 
         let field = format!("{field}.template.spec.restartPolicy");
         causes.push(Cause::required(field, "valid values: \"OnFailure\", \"Never\""));
     }
-    one_of(spec, "/completionMode", &format!("{field}.completionMode"), &["Indexed", "NonIndexed"], causes);
+    one_of(spec, "/completionMode", &format!("{field}.completionMode"), &["NonIndexed", "Indexed"], causes);
+    if let Some(limit) = json::integer(spec, "/backoffLimitPerIndex")
+        && json::text(spec, "/completionMode") != "Indexed"
+    {
+        let why = "requires indexed completion mode";
+        causes.push(Cause::invalid(format!("{field}.backoffLimitPerIndex"), &json!(limit), why));
+    }
     if json::text(spec, "/completionMode") == "Indexed" && spec.get("completions").is_none() {
         causes.push(Cause::required(format!("{field}.completions"), "when completion mode is Indexed"));
     }
@@ -197,6 +335,14 @@ fn cron_job(value: &Value, causes: &mut Vec<Cause>) {
         causes.push(Cause::required("spec.schedule", ""));
     } else if let Err(why) = Schedule::parse(schedule) {
         causes.push(Cause::invalid("spec.schedule", &json!(schedule), &why));
+    }
+    if schedule.contains("TZ=") {
+        causes.retain(|cause| cause.field != "spec.schedule");
+        let why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
+        causes.push(Cause::invalid("spec.schedule", &json!(schedule), why));
+    }
+    for key in ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
+        not_negative(value, &format!("/spec/{key}"), &format!("spec.{key}"), causes);
     }
     let zone = json::text(value, "/spec/timeZone");
     if !zone.is_empty() && TimeZone::get(zone).is_err() {
@@ -271,8 +417,7 @@ fn service(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
 fn ingress(value: &Value, causes: &mut Vec<Cause>) {
     let rules = json::list(value, "/spec/rules");
     if rules.is_empty() && value.pointer("/spec/defaultBackend").is_none() {
-        let spec = value.get("spec").cloned().unwrap_or_default();
-        causes.push(Cause::invalid("spec", &spec, "either `defaultBackend` or `rules` must be specified"));
+        causes.push(Cause::invalid("spec", &json!([]), "either `defaultBackend` or `rules` must be specified"));
     }
     for (index, rule) in rules.iter().enumerate() {
         for (place, path) in json::list(rule, "/http/paths").iter().enumerate() {
@@ -298,7 +443,7 @@ fn ingress(value: &Value, causes: &mut Vec<Cause>) {
                     causes.push(Cause::required(backend, "port name or number is required"));
                 }
             } else if path.pointer("/backend/resource").is_none() {
-                causes.push(Cause::required(backend, "resource or service backend is required"));
+                causes.push(Cause::invalid(backend, &json!(""), "resource or service backend is required"));
             }
         }
     }
@@ -327,11 +472,34 @@ fn data(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec<Cau
     if size_bytes > limit {
         causes.push(Cause::too_long(if resource == "secrets" { "data" } else { "" }, DATA_BYTES_MAX));
     }
+    if resource == "configmaps" {
+        for key in json::object(value, "/data").into_iter().flatten().map(|(key, _)| key) {
+            if value.get("binaryData").is_some_and(|binary| binary.get(key).is_some()) {
+                causes.push(Cause::invalid(
+                    format!("data[{key}]"),
+                    &json!(key),
+                    "duplicate of key present in binaryData",
+                ));
+            }
+        }
+    }
     if resource == "secrets" {
+        if json::text(value, "/type") == "kubernetes.io/service-account-token"
+            && json::annotation(value, "kubernetes.io/service-account.name").is_none()
+        {
+            causes.push(Cause::required("metadata.annotations[kubernetes.io/service-account.name]", ""));
+        }
         let needed: &[&str] = match json::text(value, "/type") {
             "kubernetes.io/tls" => &["tls.crt", "tls.key"],
             "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
             "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
+            "kubernetes.io/basic-auth"
+                if ["username", "password"]
+                    .iter()
+                    .all(|key| value.get("data").and_then(|data| data.get(*key)).is_none()) =>
+            {
+                &["username", "password"]
+            }
             _ => &[],
         };
         for key in needed {
@@ -361,17 +529,35 @@ fn claim(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     if json::list(value, "/spec/accessModes").is_empty() {
         causes.push(Cause::required("spec.accessModes", "at least 1 access mode is required"));
     }
+    let modes = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+    let asked = json::list(value, "/spec/accessModes");
+    for mode in asked {
+        if !mode.as_str().is_some_and(|mode| modes.contains(&mode)) {
+            causes.push(Cause::not_supported("spec.accessModes", mode, &modes));
+        }
+    }
+    if asked.len() > 1 && asked.iter().any(|mode| mode == "ReadWriteOncePod") {
+        causes.push(Cause::forbidden("spec.accessModes", "may not use ReadWriteOncePod with other access modes"));
+    }
     match value.pointer("/spec/resources/requests/storage") {
         None => causes.push(Cause::required("spec.resources[storage]", "")),
-        Some(amount) if Quantity::of(amount).is_none_or(Quantity::is_negative) => {
+        Some(amount) if Quantity::of(amount).is_none_or(|size| size <= Quantity::default()) => {
             causes.push(Cause::invalid("spec.resources[storage]", amount, "must be greater than zero"));
         }
         Some(_) => {}
     }
+    let class = json::text(value, "/spec/storageClassName");
+    if !class.is_empty() && !is_subdomain(class) {
+        causes.push(Cause::invalid("spec.storageClassName", &json!(class), SUBDOMAIN_RULE));
+    }
+    one_of(value, "/spec/volumeMode", "spec.volumeMode", &["Block", "Filesystem"], causes);
     let Some(old) = old else { return };
+    let is_bound = json::text(old, "/status/phase") == "Bound";
     let fixed = |value: &Value| {
         let mut spec = value.get("spec").cloned().unwrap_or_default();
-        json::take(&mut spec, &["resources"]);
+        if is_bound {
+            json::take(&mut spec, &["resources"]);
+        }
         json::take(&mut spec, &["volumeAttributesClassName"]);
         if json::text(old, "/spec/volumeName").is_empty() {
             json::take(&mut spec, &["volumeName"]);
@@ -381,7 +567,7 @@ fn claim(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     if fixed(old) != fixed(value) {
         causes.push(Cause::forbidden(
             "spec",
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n@@ -1 +1 @@",
         ));
     }
 }
@@ -390,30 +576,111 @@ fn budget(value: &Value, causes: &mut Vec<Cause>) {
     let (least, most) = (value.pointer("/spec/minAvailable"), value.pointer("/spec/maxUnavailable"));
     if least.is_some() && most.is_some() {
         let spec = value.get("spec").cloned().unwrap_or_default();
-        causes.push(Cause::invalid("spec", &spec, "minAvailable and maxUnavailable cannot be both set"));
+        let shown = json!({"MinAvailable": least, "Selector": spec.get("selector"), "MaxUnavailable": most,
+            "UnhealthyPodEvictionPolicy": spec.get("unhealthyPodEvictionPolicy")});
+        causes.push(Cause::invalid("spec", &shown, "minAvailable and maxUnavailable cannot be both set"));
+    }
+    share_of(least, "spec.minAvailable", causes);
+    share_of(most, "spec.maxUnavailable", causes);
+}
+
+/// Checks a number or percentage of pods.
+fn share_of(share: Option<&Value>, field: &str, causes: &mut Vec<Cause>) {
+    match share {
+        Some(Value::Number(number)) if number.as_i64().is_some_and(|number| number < 0) => {
+            let held = Value::Number(number.clone());
+            causes.push(Cause::invalid(field, &held, "must be greater than or equal to 0"));
+        }
+        Some(Value::String(text)) => match text.strip_suffix('%').and_then(|digits| digits.parse::<u64>().ok()) {
+            None => causes.push(Cause::invalid(field, &json!(text), PERCENT_RULE)),
+            Some(percent) if percent > 100 && !field.ends_with("maxSurge") => {
+                causes.push(Cause::invalid(field, &json!(text), "must not be greater than 100%"));
+            }
+            Some(_) => {}
+        },
+        _ => {}
     }
 }
+
+const PERCENT_RULE: &str = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or \
+'93%', regex used for validation is '[0-9]+%')";
 
 fn autoscaler(value: &Value, causes: &mut Vec<Cause>) {
     let most = json::integer(value, "/spec/maxReplicas").unwrap_or(0);
     let least = json::integer(value, "/spec/minReplicas").unwrap_or(1);
-    if most < 1 {
-        causes.push(Cause::invalid("spec.maxReplicas", &json!(most), "must be greater than 0"));
-    } else if most < least {
-        causes.push(Cause::invalid("spec.maxReplicas", &json!(most), "must be greater than or equal to `minReplicas`"));
-    }
     if least < 1 {
         causes.push(Cause::invalid("spec.minReplicas", &json!(least), "must be greater than or equal to 1"));
+    }
+    if most < 1 {
+        causes.push(Cause::required("spec.maxReplicas", "must be set and greater than 0"));
+    }
+    if most < least {
+        causes.push(Cause::invalid("spec.maxReplicas", &json!(most), "must be greater than or equal to `minReplicas`"));
     }
     for key in ["kind", "name"] {
         if json::text(value, &format!("/spec/scaleTargetRef/{key}")).is_empty() {
             causes.push(Cause::required(format!("spec.scaleTargetRef.{key}"), ""));
         }
     }
+    if json::text(value, "/spec/scaleTargetRef/apiVersion").is_empty() {
+        let why = "apiVersion must specify API group";
+        causes.push(Cause::invalid("spec.scaleTargetRef.apiVersion", &json!(""), why));
+    }
+    let metrics = json::list(value, "/spec/metrics");
+    let sources = [
+        ("ContainerResource", "containerResource"),
+        ("External", "external"),
+        ("Object", "object"),
+        ("Pods", "pods"),
+        ("Resource", "resource"),
+    ];
+    for (index, metric) in metrics.iter().enumerate() {
+        let field = format!("spec.metrics[{index}]");
+        let kind = json::text(metric, "/type");
+        match sources.iter().find(|(known, _)| *known == kind) {
+            None => {
+                let known: Vec<&str> = sources.iter().map(|(known, _)| *known).collect();
+                causes.push(Cause::not_supported(format!("{field}.type"), &json!(kind), &known));
+            }
+            Some((_, key)) => match metric.get(*key) {
+                None => {
+                    let why = "must populate information for the given metric source";
+                    causes.push(Cause::required(format!("{field}.{key}"), why));
+                }
+                Some(source) => {
+                    if let Some(number) =
+                        json::integer(source, "/target/averageUtilization").filter(|number| *number < 1)
+                    {
+                        let field = format!("{field}.{key}.target.averageUtilization");
+                        causes.push(Cause::invalid(field, &json!(number), "must be greater than 0"));
+                    }
+                }
+            },
+        }
+    }
+    if least == 0 && !metrics.iter().any(|metric| matches!(json::text(metric, "/type"), "Object" | "External")) {
+        let why = "must specify at least one Object or External metric to support scaling to zero replicas";
+        causes.push(Cause::forbidden("spec.metrics", why));
+    }
+    for direction in ["scaleUp", "scaleDown"] {
+        let pointer = format!("/spec/behavior/{direction}/stabilizationWindowSeconds");
+        if let Some(seconds) = json::integer(value, &pointer).filter(|seconds| *seconds > 3600) {
+            let field = format!("spec.behavior.{direction}.stabilizationWindowSeconds");
+            causes.push(Cause::invalid(field, &json!(seconds), "must be less than or equal to 3600"));
+        }
+    }
 }
 
 fn binding(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
-    one_of(value, "/roleRef/kind", "roleRef.kind", &["ClusterRole", "Role"], causes);
+    let api_group = json::text(value, "/roleRef/apiGroup");
+    if api_group != "rbac.authorization.k8s.io" {
+        causes.push(Cause::not_supported("roleRef.apiGroup", &json!(api_group), &["rbac.authorization.k8s.io"]));
+    }
+    let kind = json::text(value, "/roleRef/kind");
+    let kinds: &[&str] = if json::namespace(value).is_empty() { &["ClusterRole"] } else { &["Role", "ClusterRole"] };
+    if !kinds.contains(&kind) {
+        causes.push(Cause::not_supported("roleRef.kind", &json!(kind), kinds));
+    }
     if json::text(value, "/roleRef/name").is_empty() {
         causes.push(Cause::required("roleRef.name", ""));
     }
@@ -421,10 +688,24 @@ fn binding(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
         if json::text(subject, "/name").is_empty() {
             causes.push(Cause::required(format!("subjects[{index}].name"), ""));
         }
+        match json::text(subject, "/kind") {
+            "User" | "Group" => {}
+            "ServiceAccount" => {
+                if json::text(subject, "/namespace").is_empty() {
+                    causes.push(Cause::required(format!("subjects[{index}].namespace"), ""));
+                }
+            }
+            other => {
+                let field = format!("subjects[{index}].kind");
+                causes.push(Cause::not_supported(field, &json!(other), &["ServiceAccount", "User", "Group"]));
+            }
+        }
     }
     if let Some(old) = old
         && old.get("roleRef") != value.get("roleRef")
     {
-        causes.push(Cause::invalid("roleRef", value.get("roleRef").unwrap_or(&Value::Null), "cannot change roleRef"));
+        let shown = json!({"APIGroup": json::text(value, "/roleRef/apiGroup"), "Kind": json::text(value, "/roleRef/kind"),
+            "Name": json::text(value, "/roleRef/name")});
+        causes.push(Cause::invalid("roleRef", &shown, "cannot change roleRef"));
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn empty_status(resource: &str) -> Value {
         "poddisruptionbudgets.policy" => {
             json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0})
         }
-        "horizontalpodautoscalers.autoscaling" => json!({"desiredReplicas": 0}),
+        "horizontalpodautoscalers.autoscaling" => json!({"desiredReplicas": 0, "currentMetrics": null}),
         _ => json!({}),
     }
 }
@@ -94,6 +94,9 @@ pub(super) fn fill_stateful_set(value: &mut Value) {
 
 /// Fills a DaemonSet.
 pub(super) fn fill_daemon_set(value: &mut Value) {
+    if json::annotation(value, "deprecated.daemonset.template.generation").is_none() {
+        json::set(value, &["metadata", "annotations", "deprecated.daemonset.template.generation"], "1");
+    }
     let Some(spec) = value.get_mut("spec") else { return };
     fill_template_of(spec);
     let map = json::as_map(spec);
@@ -118,12 +121,16 @@ pub(super) fn fill_job_spec(spec: &mut Value) {
         map.insert("parallelism".into(), json!(1));
     }
     default(map, "parallelism", 1);
-    default(map, "backoffLimit", 6);
+    default(map, "backoffLimit", if map.contains_key("backoffLimitPerIndex") { i64::from(i32::MAX) } else { 6 });
+    let rules =
+        map.get_mut("podFailurePolicy").and_then(|policy| policy.get_mut("rules")).and_then(Value::as_array_mut);
+    for rule in rules.into_iter().flatten() {
+        for condition in rule.get_mut("onPodConditions").and_then(Value::as_array_mut).into_iter().flatten() {
+            default(json::as_map(condition), "status", "True");
+        }
+    }
     default(map, "completionMode", "NonIndexed");
     default(map, "suspend", false);
-    if map.get("manualSelector").is_some_and(|manual| manual == false) {
-        map.remove("manualSelector");
-    }
     let replacement = if map.contains_key("podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" };
     default(map, "podReplacementPolicy", replacement);
 }
@@ -134,6 +141,7 @@ pub(super) fn prepare_job(_core: &Core, value: &mut Value) {
     if json::flag(value, "/spec/manualSelector") {
         return;
     }
+    json::set(value, &["spec", "manualSelector"], false);
     let (uid, name) = (json::uid(value).to_string(), json::name(value).to_string());
     for (key, text) in [
         ("controller-uid", uid.as_str()),
@@ -143,8 +151,12 @@ pub(super) fn prepare_job(_core: &Core, value: &mut Value) {
     ] {
         json::set(value, &["spec", "template", "metadata", "labels", key], text);
     }
-    if value.pointer("/spec/selector").is_none() {
-        json::set(value, &["spec", "selector"], json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
+    json::set(value, &["spec", "selector", "matchLabels", "batch.kubernetes.io/controller-uid"], uid);
+    // Without labels of its own, a Job has those of its template.
+    if value.pointer("/metadata/labels").is_none()
+        && let Some(labels) = value.pointer("/spec/template/metadata/labels").cloned()
+    {
+        json::set(value, &["metadata", "labels"], labels);
     }
 }
 

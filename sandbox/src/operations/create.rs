@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::update::Record;
 use super::{Core, Decoded, Outcome, Part, WriteOptions, fields, metadata};
 use crate::error::{ApiError, Cause};
 use crate::json;
 use crate::kinds;
 use crate::registry::Resource;
 use crate::store::{Expect, Stored, WriteError};
-use crate::{admission, convert, crd};
+use crate::{access, admission, convert, crd};
 
 /// How often a generated name that is taken is drawn again. Source: `maxNameGenerationCreateAttempts`.
 const GENERATED_NAME_ATTEMPTS_MAX: usize = 8;
@@ -36,13 +37,10 @@ impl Core {
             ));
         }
         if !json::text(&value, "/metadata/resourceVersion").is_empty() {
-            return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+            return Err(ApiError::unexplained("resourceVersion should not be set on objects to be created"));
         }
-        self.prepare_new(resource, namespace, &mut value, options)?;
-        if let Value::Object(metadata) = &mut value["metadata"] {
-            metadata.remove("managedFields");
-        }
-        fields::record_update(self, resource, None, &mut value, options, Part::Main);
+        let mut warnings = warnings;
+        self.prepare_new(resource, namespace, &mut value, Record::Update, options, &mut warnings)?;
         self.store_new(resource, value, options, warnings)
     }
 
@@ -52,19 +50,31 @@ impl Core {
         resource: &Resource,
         namespace: &str,
         value: &mut Value,
+        record: Record,
         options: &WriteOptions,
+        warnings: &mut Vec<String>,
     ) -> Result<(), ApiError> {
         convert::to_storage(resource, value);
         if resource.has_status && !keeps_status_on_create(resource) {
             json::as_map(value).remove("status");
         }
-        self.stamp_new(resource, namespace, value);
+        self.stamp_new(resource, namespace, value, &options.memory);
         if let Some(custom) = &resource.custom {
             crd::schema::fill_defaults(custom, value);
         }
+        kinds::fold(resource, value);
+        kinds::fill_defaults(resource, value);
+        // Managers own what they wrote and what was completed from it, not what admission adds.
+        if record == Record::Update {
+            if let Value::Object(metadata) = &mut value["metadata"] {
+                metadata.remove("managedFields");
+            }
+            fields::record_update(self, resource, None, value, options, Part::Main);
+        }
         kinds::prepare_create(self, resource, value);
         kinds::fill_defaults(resource, value);
-        admission::admit_create(self, resource, value, options)?;
+        admission::admit_create(self, resource, value, options, warnings)?;
+        kinds::fill_defaults(resource, value);
         let mut causes = Vec::new();
         metadata::validate(resource, value, &mut causes);
         if let Some(custom) = &resource.custom {
@@ -74,6 +84,7 @@ impl Core {
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, json::name(value), causes));
         }
+        admission::validate(self, resource, Part::Main, value, None, options, warnings)?;
         kinds::allocate(self, resource, value, None, options.dry_run)
     }
 
@@ -121,6 +132,9 @@ impl Core {
         if resource.key.as_str() == crd::CRD_RESOURCE {
             crd::follow(self, old, &object.value);
         }
+        if resource.key.as_str() == "clusterroles.rbac.authorization.k8s.io" {
+            access::escalation::aggregate(self);
+        }
     }
 }
 
@@ -134,9 +148,5 @@ fn check_namespace(resource: &Resource, namespace: &str, value: &Value) -> Resul
     if !resource.is_namespaced() || given.is_empty() || given == namespace {
         return Ok(());
     }
-    let mut error =
-        ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request");
-    error.details = json!({"causes": [{"reason": "FieldValueInvalid", "field": "metadata.namespace",
-        "message": format!("the object says {given:?}, the request says {namespace:?}")}]});
-    Err(error)
+    Err(ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request"))
 }

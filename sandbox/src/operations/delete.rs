@@ -80,15 +80,14 @@ impl DeleteOptions {
                     vec![crate::error::Cause::not_supported(
                         "propagationPolicy",
                         &json!(other),
-                        &["Background", "Foreground", "Orphan"],
+                        &["Foreground", "Background", "Orphan", "nil"],
                     )],
                 ));
             }
         };
         let grace_period_s = json::integer(body, "/gracePeriodSeconds");
-        if grace_period_s.is_some_and(|seconds| seconds < 0) {
-            return Err(ApiError::bad_request("gracePeriodSeconds must not be negative"));
-        }
+        // Less than nothing is the shortest time that is still graceful.
+        let grace_period_s = grace_period_s.map(|seconds| if seconds < 0 { 1 } else { seconds });
         let given = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_string);
         Ok(Self {
             propagation,
@@ -136,8 +135,8 @@ impl Core {
                 .get(&resource.key, namespace, name)
                 .ok_or_else(|| ApiError::not_found(resource.qualified(), name))?;
             check_preconditions(resource, &current, delete)?;
-            admission::admit_delete(self, resource, &current.value)?;
             let dry_run = options.dry_run || delete.dry_run;
+            admission::admit_delete(self, resource, &current.value, options, dry_run)?;
             if let Some(deleted) = self.try_delete(resource, &current, delete, dry_run) {
                 return Ok(deleted);
             }
@@ -161,6 +160,9 @@ impl Core {
         if !must_wait {
             if dry_run {
                 return Some(Deleted::Gone(Arc::clone(current)));
+            }
+            if resource.key.as_str() == "pods" && json::is_terminating(&next) {
+                json::set(&mut next, &["metadata", "deletionGracePeriodSeconds"], 0);
             }
             let gone = self.store.remove(&resource.key, current.revision, next).ok()?;
             kinds::release(self, resource, &gone.value);
@@ -189,7 +191,9 @@ impl Core {
         let earlier = parse_time(json::text(value, "/metadata/deletionTimestamp")).is_some_and(|set| due < set);
         if !began || (earlier && resource.key.as_str() == "pods") {
             json::set(value, &["metadata", "deletionTimestamp"], rfc3339(due));
-            json::set(value, &["metadata", "deletionGracePeriodSeconds"], grace_s);
+            if resource.key.as_str() != "namespaces" {
+                json::set(value, &["metadata", "deletionGracePeriodSeconds"], grace_s);
+            }
         }
         if !began {
             if let Some(generation) = json::integer(value, "/metadata/generation")
@@ -217,19 +221,28 @@ fn check_preconditions(resource: &Resource, current: &Stored, delete: &DeleteOpt
     if let Some(wanted) = &delete.uid
         && wanted != uid
     {
-        let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}");
-        return Err(ApiError::conflict(resource.qualified(), name, &why));
+        let why = format!(
+            "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). The object might have been \
+             deleted and then recreated"
+        );
+        return Err(ApiError::conflict(&kind_name(resource), name, &why));
     }
     let revision = current.revision.to_string();
     if let Some(wanted) = &delete.resource_version
         && *wanted != revision
     {
         let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {revision}"
+            "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({revision}). \
+             The object might have been modified"
         );
-        return Err(ApiError::conflict(resource.qualified(), name, &why));
+        return Err(ApiError::conflict(&kind_name(resource), name, &why));
     }
     Ok(())
+}
+
+/// `Kind` or `Kind.group`, which some refusals name instead of the resource.
+fn kind_name(resource: &Resource) -> String {
+    if resource.group.is_empty() { resource.kind.clone() } else { format!("{}.{}", resource.kind, resource.group) }
 }
 
 fn set_propagation_finalizers(resource: &Resource, propagation: Option<Propagation>, value: &mut Value) {

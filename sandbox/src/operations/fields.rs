@@ -61,6 +61,22 @@ pub(super) fn record_update(
     }
 }
 
+impl Core {
+    /// Records who made a review; what it answers is nobody's.
+    pub(crate) fn record_review(&self, resource: &Resource, review: &mut Value, options: &WriteOptions) {
+        let status = json::take(review, &["status"]);
+        let created = review.pointer("/metadata/creationTimestamp").cloned();
+        json::take(review, &["metadata", "creationTimestamp"]);
+        record_update(self, resource, None, review, options, Part::Main);
+        if let Some(created) = created {
+            json::set(review, &["metadata", "creationTimestamp"], created);
+        }
+        if let Some(status) = status {
+            json::set(review, &["status"], status);
+        }
+    }
+}
+
 /// Merges an applied configuration (in the request's version) into an object or into nothing; the result is in the
 /// storage version and holds the right managedFields.
 pub(super) fn apply(
@@ -100,4 +116,34 @@ pub(super) fn apply(
         })?;
     convert::to_storage(resource, &mut applied);
     Ok(applied)
+}
+
+/// Merges a configuration into an object as apply does, without a trace of who did it; both in the resource's version.
+pub(crate) fn merged_configuration(
+    core: &Core,
+    resource: &Resource,
+    current: &Value,
+    mut config: Value,
+) -> Result<Value, ApiError> {
+    json::set(&mut config, &["apiVersion"], resource.api_version());
+    json::set(&mut config, &["kind"], resource.kind.as_str());
+    for key in ["name", "namespace"] {
+        if let Some(held) = current.pointer(&format!("/metadata/{key}")) {
+            json::set(&mut config, &["metadata", key], held.clone());
+        }
+    }
+    let records = current.pointer("/metadata/managedFields").cloned();
+    let api_version = resource.api_version();
+    let kind = kind(resource, &api_version, Part::Binding);
+    let now = rfc3339(core.clock.now());
+    let writer = Writer { manager: "admission", subresource: "", now: &now };
+    let mut merged = structured::apply(Some(current), &config, &kind, writer, Force::Yes)
+        .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    match records {
+        Some(records) => json::set(&mut merged, &["metadata", "managedFields"], records),
+        None => {
+            json::take(&mut merged, &["metadata", "managedFields"]);
+        }
+    }
+    Ok(merged)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Core, Part};
+use super::{Core, Memory, Part};
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Cause};
 use crate::json;
@@ -13,12 +13,13 @@ const GENERATE_NAME_BASE_MAX: usize = 58;
 
 impl Core {
     /// Fills a new object's metadata: name from generateName, namespace, uid, creation time, generation.
-    pub(super) fn stamp_new(&self, resource: &Resource, namespace: &str, value: &mut Value) {
+    pub(super) fn stamp_new(&self, resource: &Resource, namespace: &str, value: &mut Value, memory: &Memory) {
         let suffix_needed = json::name(value).is_empty() && !json::text(value, "/metadata/generateName").is_empty();
         let prefix: String = json::text(value, "/metadata/generateName").chars().take(GENERATE_NAME_BASE_MAX).collect();
         let metadata = json::child(value, "metadata");
         if suffix_needed {
-            metadata.insert("name".into(), json!(format!("{prefix}{}", self.random.name_suffix())));
+            let suffix = memory.choice("name", || self.random.name_suffix());
+            metadata.insert("name".into(), json!(format!("{prefix}{suffix}")));
         }
         for ignored in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"]
         {
@@ -29,7 +30,7 @@ impl Core {
         } else {
             metadata.remove("namespace");
         }
-        metadata.insert("uid".into(), json!(self.random.uid()));
+        metadata.insert("uid".into(), json!(memory.choice("uid", || self.random.uid())));
         metadata.insert("creationTimestamp".into(), json!(rfc3339(self.clock.now())));
         if generation_follows(resource) != GenerationFollows::Nothing {
             metadata.insert("generation".into(), json!(1));
@@ -67,7 +68,12 @@ pub(super) fn check_type(resource: &Resource, value: &Value) -> Result<(), ApiEr
     let (api_version, kind) = (json::text(value, "/apiVersion"), json::text(value, "/kind"));
     let wanted = resource.api_version();
     if kind.is_empty() && resource.custom.is_some() {
-        return Err(ApiError::bad_request("Object 'Kind' is missing in the request body"));
+        let body = value.to_string();
+        let short: String = body.chars().take(64).collect();
+        return Err(ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in '{body}' ({short} ...)",
+            resource.kind
+        )));
     }
     if !api_version.is_empty() && api_version != wanted {
         return Err(ApiError::bad_request(format!(
@@ -100,7 +106,7 @@ pub(super) fn validate(resource: &Resource, value: &Value, causes: &mut Vec<Caus
         let mut size_bytes = 0;
         for (key, text) in annotations {
             if !is_qualified_name(&key.to_lowercase()) {
-                causes.push(Cause::invalid("metadata.annotations", &json!(key), QUALIFIED_NAME_RULE));
+                causes.push(Cause::invalid("metadata.annotations", &json!(key), qualified_name_rule(key)));
             }
             match text.as_str() {
                 Some(text) => size_bytes += key.len() + text.len(),
@@ -113,14 +119,19 @@ pub(super) fn validate(resource: &Resource, value: &Value, causes: &mut Vec<Caus
             causes.push(Cause::too_long("metadata.annotations", ANNOTATIONS_BYTES_MAX));
         }
     }
-    for (index, owner) in json::list(value, "/metadata/ownerReferences").iter().enumerate() {
+    for owner in json::list(value, "/metadata/ownerReferences") {
         for key in ["apiVersion", "kind", "name", "uid"] {
             if json::text(owner, &format!("/{key}")).is_empty() {
-                causes.push(Cause::required(
-                    format!("metadata.ownerReferences[{index}].{key}"),
-                    &format!("{key} must not be empty"),
-                ));
+                let why = if key == "apiVersion" { "version must not be empty" } else { "must not be empty" };
+                causes.push(Cause::invalid(format!("metadata.ownerReferences.{key}"), &json!(""), why));
             }
+        }
+        if json::text(owner, "/kind") == "Event"
+            && matches!(json::text(owner, "/apiVersion"), "v1" | "events.k8s.io/v1")
+        {
+            let (group, version) = crate::registry::split_api_version(json::text(owner, "/apiVersion"));
+            let why = format!("{group}/{version}, Kind=Event is disallowed from being an owner");
+            causes.push(Cause::invalid("metadata.ownerReferences", owner, &why));
         }
     }
     let controllers = json::list(value, "/metadata/ownerReferences").iter().filter(|o| json::flag(o, "/controller"));
@@ -128,13 +139,57 @@ pub(super) fn validate(resource: &Resource, value: &Value, causes: &mut Vec<Caus
         causes.push(Cause::invalid(
             "metadata.ownerReferences",
             value.pointer("/metadata/ownerReferences").unwrap_or(&Value::Null),
-            "Only one reference can have Controller set to true",
+            &format!(
+                "Only one reference can have Controller set to true. Found \"true\" in references for {}",
+                controlling(value)
+            ),
         ));
     }
     for (index, finalizer) in json::list(value, "/metadata/finalizers").iter().enumerate() {
         let text = finalizer.as_str().unwrap_or_default();
+        let known = ["kubernetes", "orphan", "foregroundDeletion"];
         if !is_qualified_name(text) {
-            causes.push(Cause::invalid(format!("metadata.finalizers[{index}]"), finalizer, QUALIFIED_NAME_RULE));
+            causes.push(Cause::invalid("metadata.finalizers", finalizer, QUALIFIED_NAME_RULE));
+        }
+        let is_checked = resource.custom.is_none() && resource.key.as_str() != crate::crd::CRD_RESOURCE;
+        if !text.contains('/') && !known.contains(&text) && is_checked {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            // The real server tells this twice in its causes and once in its sentence.
+            for _ in 0..2 {
+                causes.push(Cause::invalid(format!("metadata.finalizers[{index}]"), finalizer, why));
+            }
+        }
+    }
+}
+
+/// The controllers among owners, as a sentence names them.
+fn controlling(value: &Value) -> String {
+    let names: Vec<String> = json::list(value, "/metadata/ownerReferences")
+        .iter()
+        .filter(|owner| json::flag(owner, "/controller"))
+        .map(|owner| format!("{}/{}", json::text(owner, "/kind"), json::text(owner, "/name")))
+        .collect();
+    names.join(" and ")
+}
+
+/// Checks what of the metadata may not change.
+pub(super) fn validate_change(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
+    if !json::is_terminating(old) {
+        return;
+    }
+    let held = json::list(old, "/metadata/finalizers");
+    let added: Vec<String> = json::list(new, "/metadata/finalizers")
+        .iter()
+        .filter(|finalizer| !held.contains(finalizer))
+        .map(Value::to_string)
+        .collect();
+    if !added.is_empty() {
+        let why = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            added.join(", ")
+        );
+        for _ in 0..2 {
+            causes.push(Cause::forbidden("metadata.finalizers", &why));
         }
     }
 }
@@ -142,15 +197,27 @@ pub(super) fn validate(resource: &Resource, value: &Value, causes: &mut Vec<Caus
 /// The most that all annotations of an object may take together. Source: `TotalAnnotationSizeLimitB`.
 const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
 
-const QUALIFIED_NAME_RULE: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start \
+pub(crate) const QUALIFIED_NAME_RULE: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start \
 and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
 '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 
-const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' \
+const PREFIX_RULE: &str = "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, \
+'-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
+/// Says what is wrong with a name that is not qualified.
+fn qualified_name_rule(name: &str) -> &'static str {
+    match name.split_once('/') {
+        Some((prefix, _)) if !is_subdomain(prefix) => PREFIX_RULE,
+        _ => QUALIFIED_NAME_RULE,
+    }
+}
+
+pub(crate) const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' \
 or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used \
 for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
-const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or \
+pub(crate) const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or \
 '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
 '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
@@ -158,20 +225,14 @@ const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case 
 start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
 '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 
-const DNS1035_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
-alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation \
-is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-
 /// Checks a map of labels.
 pub(crate) fn check_labels(labels: &serde_json::Map<String, Value>, field: &str, causes: &mut Vec<Cause>) {
     for (key, value) in labels {
         if !is_qualified_name(key) {
-            causes.push(Cause::invalid(field, &json!(key), QUALIFIED_NAME_RULE));
+            causes.push(Cause::invalid(field, &json!(key), qualified_name_rule(key)));
         }
         match value.as_str() {
-            Some(text) if text.len() > 63 => {
-                causes.push(Cause::invalid(field, value, "must be no more than 63 characters"))
-            }
+            Some(text) if text.len() > 63 => causes.push(Cause::invalid(field, value, "must be no more than 63 bytes")),
             Some(text) if !text.is_empty() && !is_label_text(text) => {
                 causes.push(Cause::invalid(field, value, LABEL_VALUE_RULE));
             }
@@ -216,7 +277,8 @@ pub(crate) fn is_subdomain(text: &str) -> bool {
 fn name_problem(resource: &Resource, name: &str) -> Option<&'static str> {
     match resource.key.as_str() {
         // Path segments only: RBAC names hold colons, for example.
-        "roles.rbac.authorization.k8s.io"
+        "apiservices.apiregistration.k8s.io"
+        | "roles.rbac.authorization.k8s.io"
         | "clusterroles.rbac.authorization.k8s.io"
         | "rolebindings.rbac.authorization.k8s.io"
         | "clusterrolebindings.rbac.authorization.k8s.io" => {
@@ -228,14 +290,14 @@ fn name_problem(resource: &Resource, name: &str) -> Option<&'static str> {
                 None
             }
         }
+        "namespaces" if name.contains('.') => Some("must not contain dots"),
         "namespaces" => (!is_dns_label(name)).then_some(LABEL_RULE),
-        "services" => {
-            let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase());
-            (!(is_dns_label(name) && starts_well)).then_some(DNS1035_RULE)
-        }
+        "services" if name.contains('.') => Some("must not contain dots"),
+        "services" => (!is_dns_label(name)).then_some(LABEL_RULE),
         "ipaddresses.networking.k8s.io" => {
             name.parse::<std::net::IpAddr>().is_err().then_some("must be a valid IP address")
         }
+        _ if name.len() > 253 => Some("must be no more than 253 bytes"),
         _ => (!is_subdomain(name)).then_some(SUBDOMAIN_RULE),
     }
 }

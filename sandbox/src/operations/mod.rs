@@ -12,6 +12,7 @@ mod binding;
 mod create;
 mod delete;
 mod fields;
+pub(crate) mod memory;
 mod metadata;
 mod patch;
 mod read;
@@ -21,7 +22,10 @@ mod unknown;
 mod update;
 
 pub(crate) use delete::{DeleteOptions, Deleted, Propagation};
-pub(crate) use metadata::{check_labels, is_dns_label};
+pub(crate) use fields::merged_configuration;
+pub(crate) use metadata::{
+    LABEL_VALUE_RULE, QUALIFIED_NAME_RULE, SUBDOMAIN_RULE, check_labels, is_dns_label, is_qualified_name, is_subdomain,
+};
 pub(crate) use patch::PatchKind;
 pub(crate) use read::ListQuery;
 pub(crate) use scale::scale_of;
@@ -38,16 +42,17 @@ use crate::http::params::FieldValidation;
 use crate::random::Random;
 use crate::registry::{Registry, Resource};
 use crate::store::{ResourceKey, Store, Stored};
+use crate::tokens::Identity;
 use crate::traffic::Traffic;
 use crate::workloads::Engine;
+
+pub(crate) use memory::Memory;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// The user's name.
-    pub(crate) user: String,
-    /// The user's groups.
-    pub(crate) groups: Vec<String>,
+    /// The user.
+    pub(crate) identity: Arc<Identity>,
     /// The program, from the User-Agent header.
     pub(crate) user_agent: String,
 }
@@ -55,7 +60,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// True for those who may do everything.
     pub(crate) fn is_master(&self) -> bool {
-        self.groups.iter().any(|group| group == "system:masters")
+        self.identity.is_in(crate::tokens::MASTERS)
     }
 
     /// The field manager of a write that names none: the program's name.
@@ -75,12 +80,22 @@ pub(crate) struct WriteOptions {
     pub(crate) dry_run: bool,
     /// What happens with unknown and duplicate fields.
     pub(crate) validation: FieldValidation,
+    /// Who writes.
+    pub(crate) who: Arc<Identity>,
+    /// What one request remembers while it is tried again.
+    pub(crate) memory: Arc<Memory>,
 }
 
 impl WriteOptions {
     /// The options of a component of the control plane.
     pub(crate) fn component(name: &str) -> Self {
-        Self { manager: name.to_string(), dry_run: false, validation: FieldValidation::Ignore }
+        Self {
+            manager: name.to_string(),
+            dry_run: false,
+            validation: FieldValidation::Ignore,
+            who: Arc::new(Identity::component(name)),
+            memory: Arc::new(Memory::waiting()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::update::{Proposal, Record};
 use super::{Core, Decoded, Outcome, Part, WriteOptions, fields, metadata};
 use crate::convert;
 use crate::error::ApiError;
+use crate::http::params::FieldValidation;
 use crate::json;
 use crate::registry::Resource;
 
@@ -48,7 +49,19 @@ impl Core {
             let patched = merged(resource, kind, &shown, &body.value)?;
             check_identity(resource, name, &shown, &patched)?;
             let decoded = Decoded { value: patched, duplicates: body.duplicates.clone() };
-            let (mut value, warnings) = self.without_unknown_fields(resource, decoded, options.validation)?;
+            let told = decoded.value.to_string();
+            let (mut value, warnings) =
+                self.without_unknown_fields(resource, decoded, options.validation).map_err(|error| {
+                    let Some((_, why)) =
+                        error.message.split_once(&format!(" cannot be handled as a {}: ", resource.kind))
+                    else {
+                        return error;
+                    };
+                    let cause = crate::error::Cause::invalid("patch", &Value::from(told.as_str()), why);
+                    let mut refused = ApiError::invalid("", "", "", vec![cause]);
+                    json::take(&mut refused.details, &["kind"]);
+                    refused
+                })?;
             convert::to_storage(resource, &mut value);
             if json::text(&body.value, "/metadata/resourceVersion").is_empty() && kind != PatchKind::Json {
                 json::take(&mut value, &["metadata", "resourceVersion"]);
@@ -83,6 +96,25 @@ impl Core {
             return Err(ApiError::bad_request("metadata.managedFields must be nil"));
         }
         metadata::check_type(resource, &body.value)?;
+        // What the schema does not have cannot be owned: apply refuses it, whatever field validation says.
+        let place = (json::namespace(&body.value).to_string(), json::name(&body.value).to_string());
+        let bare = Decoded { value: body.value.clone(), duplicates: Vec::new() };
+        let (_, unknown) = self.without_unknown_fields(resource, bare, FieldValidation::Warn)?;
+        let paths: Vec<String> = unknown
+            .iter()
+            .filter_map(|told| told.strip_prefix("unknown field \"")?.strip_suffix('"'))
+            .map(|path| format!(".{path}: field not declared in schema"))
+            .collect();
+        if !paths.is_empty() {
+            let told = if paths.len() == 1 { paths.join("") } else { format!("errors:\n  {}", paths.join("\n  ")) };
+            return Err(ApiError::unexplained(format!(
+                "failed to create typed patch object ({}/{}; {}, Kind={}): {told}",
+                place.0,
+                place.1,
+                resource.api_version(),
+                resource.kind
+            )));
+        }
         let (mut config, warnings) = self.without_unknown_fields(resource, body, options.validation)?;
         json::set(&mut config, &["metadata", "name"], name);
         if resource.is_namespaced() {
@@ -111,8 +143,9 @@ impl Core {
             if let Some(metadata) = value.get_mut("metadata") {
                 json::as_map(metadata).remove("resourceVersion");
             }
-            self.prepare_new(resource, namespace, &mut value, options)?;
-            match self.store_new(resource, value, options, warnings.clone()) {
+            let mut warnings = warnings.clone();
+            self.prepare_new(resource, namespace, &mut value, Record::Done, options, &mut warnings)?;
+            match self.store_new(resource, value, options, warnings) {
                 // Created in between: apply onto it.
                 Err(error) if error.reason == "AlreadyExists" => {}
                 other => return other,
@@ -131,11 +164,25 @@ fn merged(resource: &Resource, kind: PatchKind, current: &Value, patch: &Value) 
     match kind {
         PatchKind::Json => json_patch::apply(current, patch).map_err(|error| match error {
             json_patch::PatchError::NotAList { .. } => ApiError::bad_request(error.to_string()),
-            other => unprocessable(format!("the server rejected our request due to an error in our request: {other}")),
+            other => {
+                tracing::debug!(%other, "a JSON patch could not be applied");
+                let mut refused =
+                    unprocessable("the server rejected our request due to an error in our request".to_string());
+                refused.details = serde_json::json!({});
+                refused
+            }
         }),
         PatchKind::Merge => {
             if !patch.is_object() {
-                return Err(ApiError::bad_request("a JSON merge patch must be an object"));
+                let kind = match patch {
+                    Value::Array(_) => "array",
+                    Value::String(_) => "string",
+                    Value::Bool(_) => "bool",
+                    _ => "number",
+                };
+                return Err(ApiError::bad_request(format!(
+                    "error decoding patch: json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+                )));
             }
             Ok(merge_patch::apply(current, patch))
         }
@@ -148,7 +195,7 @@ fn merged(resource: &Resource, kind: PatchKind, current: &Value, patch: &Value) 
                 ]));
             }
             let schema = builtin::schema_of(&resource.api_version(), &resource.kind);
-            strategic::apply::apply(current, patch, schema).map_err(|error| ApiError::bad_request(error.to_string()))
+            strategic::apply::apply(current, patch, schema).map_err(|error| ApiError::unexplained(error.to_string()))
         }
         PatchKind::Apply { .. } => unreachable!("apply has its own way"),
     }
@@ -165,19 +212,22 @@ fn check_identity(resource: &Resource, name: &str, before: &Value, after: &Value
             )));
         }
     }
-    for (pointer, field) in [("/metadata/name", "metadata.name"), ("/metadata/namespace", "metadata.namespace")] {
-        if before.pointer(pointer) != after.pointer(pointer) {
-            return Err(ApiError::invalid(
-                &resource.group,
-                &resource.kind,
-                name,
-                vec![crate::error::Cause::invalid(
-                    field,
-                    after.pointer(pointer).unwrap_or(&Value::Null),
-                    "field is immutable",
-                )],
-            ));
-        }
+    let (given, held) = (json::name(after), json::namespace(after));
+    if given != name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        )));
+    }
+    if held != json::namespace(before) {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    if json::uid(before) != json::uid(after) && !json::uid(after).is_empty() {
+        let uid = serde_json::json!(json::uid(after));
+        // Told twice in the causes and once in the sentence, as the real server does.
+        let cause = crate::error::Cause::invalid("metadata.uid", &uid, "field is immutable");
+        return Err(ApiError::invalid(&resource.group, &resource.kind, name, vec![cause.clone(), cause]));
     }
     Ok(())
 }

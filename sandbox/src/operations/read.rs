@@ -74,7 +74,11 @@ impl Continue {
     }
 
     fn decode(token: &str) -> Result<Self, ApiError> {
-        let broken = || ApiError::bad_request("continue key is not valid: it was not given by this server");
+        let broken = || {
+            ApiError::bad_request(
+                "invalid continue token: continue key is not valid: invalid character 'i' looking for beginning of value",
+            )
+        };
         let bytes = URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).map_err(|_| broken())?;
         let value: Value = serde_json::from_slice(&bytes).map_err(|_| broken())?;
         Ok(Self {

@@ -27,7 +27,7 @@ pub(super) struct Proposal {
 
 /// How managedFields are kept for a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Record {
+pub(crate) enum Record {
     /// The difference to the old object becomes the manager's.
     Update,
     /// The proposal holds the right record already (server-side apply).
@@ -48,7 +48,9 @@ impl Core {
         metadata::check_type(resource, &body.value)?;
         let given = json::name(&body.value);
         if given.is_empty() && part == Part::Main {
-            return Err(ApiError::bad_request("the name of the object must be set: metadata.name is empty"));
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )));
         }
         if !given.is_empty() && given != name {
             return Err(ApiError::bad_request(format!(
@@ -57,9 +59,9 @@ impl Core {
         }
         let given = json::namespace(&body.value);
         if !given.is_empty() && resource.is_namespaced() && given != namespace {
-            return Err(ApiError::bad_request(format!(
-                "the namespace of the object ({given}) does not match the namespace on the request ({namespace})"
-            )));
+            return Err(ApiError::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
         }
         let (mut value, warnings) = self.without_unknown_fields(resource, body, options.validation)?;
         convert::to_storage(resource, &mut value);
@@ -70,7 +72,7 @@ impl Core {
         {
             return Err(ApiError::invalid(
                 &resource.group,
-                &resource.kind,
+                if resource.custom.is_some() { &resource.plural } else { &resource.kind },
                 name,
                 vec![crate::error::Cause::invalid(
                     "metadata.resourceVersion",
@@ -117,7 +119,7 @@ impl Core {
         current: &Arc<Stored>,
         proposal: Proposal,
     ) -> Result<Option<Outcome>, ApiError> {
-        let Proposal { value: mut new, warnings, record } = proposal;
+        let Proposal { value: mut new, mut warnings, record } = proposal;
         let old: &Value = &current.value;
         let name = json::name(old);
         let given_revision = json::text(&new, "/metadata/resourceVersion").to_string();
@@ -130,7 +132,14 @@ impl Core {
                 resource.qualified(),
                 name,
                 &format!(
-                    "Precondition failed: UID in precondition: {given_uid}, UID in object meta: {}",
+                    "StorageError: invalid object, Code: 4, Key: /registry/{}/{}, ResourceVersion: 0, \
+                     AdditionalErrorMsg: Precondition failed: UID in precondition: {given_uid}, UID in object meta: {}",
+                    resource.plural,
+                    if resource.is_namespaced() {
+                        format!("{}/{name}", json::namespace(old))
+                    } else {
+                        name.to_string()
+                    },
                     json::uid(old)
                 ),
             ));
@@ -141,9 +150,14 @@ impl Core {
         }
         kinds::prepare_update(self, resource, part, old, &mut new);
         kinds::fill_defaults(resource, &mut new);
-        admission::admit_update(self, resource, part, old, &mut new, options)?;
+        if record == Record::Update {
+            fields::record_update(self, resource, Some(old), &mut new, options, part);
+        }
+        admission::admit_update(self, resource, part, old, &mut new, options, &mut warnings)?;
+        kinds::fill_defaults(resource, &mut new);
         let mut causes = Vec::new();
         metadata::validate(resource, &new, &mut causes);
+        metadata::validate_change(old, &new, &mut causes);
         if let Some(custom) = &resource.custom {
             crd::schema::validate(custom, &new, Some(old), &mut causes);
         }
@@ -151,11 +165,11 @@ impl Core {
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, name, causes));
         }
-        metadata::advance_generation(resource, old, &mut new);
-        json::set(&mut new, &["metadata", "resourceVersion"], current.revision.to_string());
-        if record == Record::Update {
-            fields::record_update(self, resource, Some(old), &mut new, options, part);
+        admission::validate(self, resource, part, &new, Some(old), options, &mut warnings)?;
+        if part != Part::Binding {
+            metadata::advance_generation(resource, old, &mut new);
         }
+        json::set(&mut new, &["metadata", "resourceVersion"], current.revision.to_string());
         if fields::same_but_for_times(old, &new) {
             return Ok(Some(Outcome { object: Arc::clone(current), created: false, warnings }));
         }

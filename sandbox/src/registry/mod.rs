@@ -85,6 +85,10 @@ impl Resource {
         match (self.is_virtual, self.plural.as_str()) {
             (true, _) | (_, "bindings") => &["create"],
             (false, "componentstatuses") => &["get", "list"],
+            // Another part of the real server tells them in another order.
+            (false, _) if self.custom.is_some() => {
+                &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
+            }
             (false, _) => &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         }
     }

@@ -6,6 +6,7 @@ use super::Resource;
 /// Source: the registry strategies of kube-apiserver 1.36; only kinds listed there bump `metadata.generation`.
 const WITH_GENERATION: &[&str] = &[
     "pods",
+    "podtemplates",
     "replicationcontrollers",
     "daemonsets.apps",
     "deployments.apps",
@@ -53,7 +54,8 @@ pub(crate) fn generation_follows(resource: &Resource) -> GenerationFollows {
         return GenerationFollows::Nothing;
     }
     match key {
-        "priorityclasses.scheduling.k8s.io"
+        "podtemplates"
+        | "priorityclasses.scheduling.k8s.io"
         | "endpointslices.discovery.k8s.io"
         | "mutatingwebhookconfigurations.admissionregistration.k8s.io"
         | "validatingwebhookconfigurations.admissionregistration.k8s.io" => GenerationFollows::AllButMetadata,

@@ -1,7 +1,7 @@
 //! The API server on a TLS socket, for kubectl and every other client.
 //!
 //! Clients are known by a certificate of the sandbox' own authority or by a bearer token that the sandbox gave out
-//! (TokenRequest). Who shows neither may ask for health and version only. Connections are bounded in number and time.
+//! (TokenRequest). Who shows neither may do what roles allow to nobody: ask for health and version. Connections are bounded in number and time.
 
 mod identity;
 mod pki;
@@ -13,7 +13,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -23,10 +22,9 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::ApiError;
 use crate::http::{Handler, SandboxBody};
-use crate::operations::Caller;
 use crate::service::answer;
+use crate::tokens::{AUTHENTICATED, Identity};
 
 /// More connections than this wait until one ends.
 const CONNECTIONS_MAX: usize = 8192;
@@ -141,58 +139,10 @@ async fn respond(
     request: Request<Incoming>,
     certificate: Option<identity::Subject>,
 ) -> Response<SandboxBody> {
-    match caller(handler, &request, certificate) {
-        Ok(mut caller) => answer(handler, request, &mut caller).await,
-        Err(error) => {
-            let (parts, _) = request.into_parts();
-            let anonymous = Caller { user: String::new(), groups: Vec::new(), user_agent: String::new() };
-            handler.refuse(&parts, anonymous, &error)
-        }
-    }
-}
-
-/// Who asks: by token, by certificate, or nobody in particular; and on whose behalf.
-fn caller(
-    handler: &Handler,
-    request: &Request<Incoming>,
-    certificate: Option<identity::Subject>,
-) -> Result<Caller, ApiError> {
-    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
-    let mut caller = match (token, certificate) {
-        (Some(token), _) => {
-            let user = handler.tokens.user_of(token).ok_or_else(ApiError::unauthorized)?;
-            Caller { user: user.name, groups: user.groups, user_agent: String::new() }
-        }
-        (None, Some(subject)) => {
-            let mut groups = subject.organizations;
-            groups.push("system:authenticated".to_string());
-            Caller { user: subject.common_name, groups, user_agent: String::new() }
-        }
-        (None, None) => {
-            let path = request.uri().path();
-            let open = ["/healthz", "/livez", "/readyz", "/version"];
-            if !open.iter().any(|prefix| path == *prefix || path.starts_with(&format!("{prefix}/"))) {
-                return Err(ApiError::unauthorized());
-            }
-            Caller {
-                user: "system:anonymous".to_string(),
-                groups: vec!["system:unauthenticated".to_string()],
-                user_agent: String::new(),
-            }
-        }
-    };
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    if let Some(user) = header("impersonate-user") {
-        caller.user = user.to_string();
-        caller.groups = request
-            .headers()
-            .get_all("impersonate-group")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .map(str::to_string)
-            .chain(std::iter::once("system:authenticated".to_string()))
-            .collect();
-    }
-    Ok(caller)
+    let proved = certificate.map(|subject| {
+        let mut groups = subject.organizations;
+        groups.push(AUTHENTICATED.to_string());
+        Identity { name: subject.common_name, groups, ..Identity::default() }
+    });
+    answer(handler, request, proved).await
 }

@@ -33,6 +33,15 @@ impl Include {
     }
 }
 
+const NAME_DESCRIPTION: &str = "Name must be unique within a namespace. Is required when creating resources, although \
+some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily \
+intended for creation idempotence and configuration definition. Cannot be updated. More info: \
+https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
+const AGE_DESCRIPTION: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. \
+It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It \
+is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: \
+https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+
 /// A column: heading, type, format, whether it is shown only in wide output, description.
 struct Heading {
     name: String,
@@ -44,7 +53,12 @@ struct Heading {
 
 impl Heading {
     fn to_json(&self) -> Value {
-        json!({"name": self.name, "type": self.kind, "format": self.format, "description": self.description,
+        let description = match (self.name.as_str(), self.description.as_str()) {
+            ("Name", "") => NAME_DESCRIPTION,
+            ("Age" | "Created At", "") => AGE_DESCRIPTION,
+            (_, given) => given,
+        };
+        json!({"name": self.name, "type": self.kind, "format": self.format, "description": description,
             "priority": self.priority})
     }
 }
@@ -74,9 +88,7 @@ pub(crate) fn table<'a>(
                 Include::Object => object.clone(),
             };
             let mut row = json!({"cells": cells(object)});
-            if !shown.is_null() {
-                row["object"] = shown;
-            }
+            row["object"] = shown;
             row
         })
         .collect();

@@ -43,6 +43,8 @@ pub(crate) fn bootstrap(core: &Core, nodes: usize) {
         json!({"metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
             "provisioner": "sandbox.landfall.io/simulated", "volumeBindingMode": "WaitForFirstConsumer", "allowVolumeExpansion": true}),
     );
+    let network = json!({"metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/12"]}});
+    ensure(core, "servicecidrs.networking.k8s.io", network);
     ensure(
         core,
         "services",
@@ -50,32 +52,6 @@ pub(crate) fn bootstrap(core: &Core, nodes: usize) {
                 "labels": {"component": "apiserver", "provider": "kubernetes"}},
             "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]}}),
     );
-    for (name, rules) in cluster_roles() {
-        let role = json!({"metadata": {"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}}, "rules": rules});
-        ensure(core, "clusterroles.rbac.authorization.k8s.io", role);
-    }
-    ensure(
-        core,
-        "clusterrolebindings.rbac.authorization.k8s.io",
-        json!({"metadata": {"name": "cluster-admin", "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:masters"}]}),
-    );
-}
-
-fn cluster_roles() -> Vec<(&'static str, Value)> {
-    let read = json!(["get", "list", "watch"]);
-    let write = json!(["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]);
-    let groups = json!(["", "apps", "batch", "autoscaling", "networking.k8s.io", "policy", "discovery.k8s.io"]);
-    vec![
-        (
-            "cluster-admin",
-            json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}, {"nonResourceURLs": ["*"], "verbs": ["*"]}]),
-        ),
-        ("admin", json!([{"apiGroups": groups, "resources": ["*"], "verbs": write}])),
-        ("edit", json!([{"apiGroups": groups, "resources": ["*"], "verbs": write}])),
-        ("view", json!([{"apiGroups": groups, "resources": ["*"], "verbs": read}])),
-    ]
 }
 
 fn node_name(index: usize) -> String {

@@ -57,6 +57,10 @@ pub(super) enum Controller {
     Traffic,
     /// The scenario that is being played.
     Scenario,
+    /// ResourceQuotas.
+    Quota,
+    /// Endpoints that people write.
+    Mirror,
 }
 
 /// One object that one controller shall look at.

@@ -15,6 +15,8 @@ use crate::store::{ObjectId, Stored};
 const BY: &str = "endpoints-controller";
 /// Source: `--max-endpoints-per-slice`.
 const ENDPOINTS_PER_SLICE_MAX: usize = 100;
+/// Room for the numbers of the slices of one group of pods, which their names are made from.
+const SLICES_PER_GROUP: usize = 10_000;
 const SLICES_BY: &str = "endpointslice-controller.k8s.io";
 /// The address of the simulated ingress controller.
 const INGRESS_ADDRESS: &str = "172.18.255.200";
@@ -47,8 +49,35 @@ pub(super) fn reconcile_service(context: &mut Context<'_>, id: &ObjectId) {
                 && !super::schedule::is_finished(&pod.value)
         })
         .collect();
-    write_endpoints(context, service, &pods);
-    write_slice(context, service, &pods);
+    // Pods on which a named port has different numbers are told of apart.
+    let mut groups: Vec<(Vec<Value>, Vec<Arc<Stored>>)> = Vec::new();
+    for pod in &pods {
+        let ports = ports_of(service, std::slice::from_ref(pod));
+        match groups.iter_mut().find(|(held, _)| *held == ports) {
+            Some((_, members)) => members.push(Arc::clone(pod)),
+            None => groups.push((ports, vec![Arc::clone(pod)])),
+        }
+    }
+    if groups.is_empty() {
+        groups.push((ports_of(service, &[]), Vec::new()));
+    }
+    write_endpoints(context, service, &groups);
+    let all: Vec<Vec<Value>> = groups.iter().map(|(ports, _)| named(ports)).collect();
+    for (index, (_, members)) in groups.iter().enumerate() {
+        write_slice(context, service, members, &all, index);
+    }
+}
+
+/// Ports as slices have them: each with a name, if only an empty one.
+fn named(ports: &[Value]) -> Vec<Value> {
+    ports
+        .iter()
+        .cloned()
+        .map(|mut port| {
+            json::default(json::as_map(&mut port), "name", "");
+            port
+        })
+        .collect()
 }
 
 /// A LoadBalancer gets an address that depends on nothing but its uid.
@@ -114,23 +143,27 @@ fn target_ref(pod: &Value) -> Value {
     json!({"kind": "Pod", "namespace": json::namespace(pod), "name": json::name(pod), "uid": json::uid(pod)})
 }
 
-fn write_endpoints(context: &Context<'_>, service: &Value, pods: &[Arc<Stored>]) {
+fn write_endpoints(context: &Context<'_>, service: &Value, groups: &[(Vec<Value>, Vec<Arc<Stored>>)]) {
     let publishes_all = json::flag(service, "/spec/publishNotReadyAddresses");
-    let (mut ready, mut unready) = (Vec::new(), Vec::new());
-    for pod in pods.iter().map(|pod| &pod.value).filter(|pod| !json::is_terminating(pod)) {
-        let address = json!({"ip": json::text(pod, "/status/podIP"), "nodeName": json::text(pod, "/spec/nodeName"),
-            "targetRef": target_ref(pod)});
-        if publishes_all || is_ready(pod) { ready.push(address) } else { unready.push(address) }
+    let mut subsets = Vec::new();
+    for (ports, pods) in groups {
+        let (mut ready, mut unready) = (Vec::new(), Vec::new());
+        for pod in pods.iter().map(|pod| &pod.value).filter(|pod| !json::is_terminating(pod)) {
+            let address = json!({"ip": json::text(pod, "/status/podIP"), "nodeName": json::text(pod, "/spec/nodeName"),
+                "targetRef": target_ref(pod)});
+            if publishes_all || is_ready(pod) { ready.push(address) } else { unready.push(address) }
+        }
+        let mut subset = json!({"ports": ports});
+        if !ready.is_empty() {
+            subset["addresses"] = json!(ready);
+        }
+        if !unready.is_empty() {
+            subset["notReadyAddresses"] = json!(unready);
+        }
+        if !(ready.is_empty() && unready.is_empty()) {
+            subsets.push(subset);
+        }
     }
-    let mut subset = json!({"ports": ports_of(service, pods)});
-    if !ready.is_empty() {
-        subset["addresses"] = json!(ready);
-    }
-    if !unready.is_empty() {
-        subset["notReadyAddresses"] = json!(unready);
-    }
-    let empty = ready.is_empty() && unready.is_empty();
-    let subsets = if empty { Vec::new() } else { vec![subset] };
     let (namespace, name) = (json::namespace(service), json::name(service));
     let mut labels = service.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
     json::set(&mut labels, &["endpoints.kubernetes.io/managed-by"], "endpoint-controller");
@@ -157,7 +190,8 @@ fn write_endpoints(context: &Context<'_>, service: &Value, pods: &[Arc<Stored>])
     }
 }
 
-fn write_slice(context: &Context<'_>, service: &Value, pods: &[Arc<Stored>]) {
+/// Writes the slices of one group of pods; `all` are the ports of every group, and this one is at `index`.
+fn write_slice(context: &Context<'_>, service: &Value, pods: &[Arc<Stored>], all: &[Vec<Value>], index: usize) {
     let publishes_all = json::flag(service, "/spec/publishNotReadyAddresses");
     let nodes = context.list("nodes", None);
     let zone = |node: &str| {
@@ -185,13 +219,7 @@ fn write_slice(context: &Context<'_>, service: &Value, pods: &[Arc<Stored>]) {
             endpoint
         })
         .collect();
-    let ports: Vec<Value> = ports_of(service, pods)
-        .into_iter()
-        .map(|mut port| {
-            json::default(json::as_map(&mut port), "name", "");
-            port
-        })
-        .collect();
+    let ports = &all[index];
     let uid = json::uid(service);
     let mut left: std::collections::BTreeMap<String, Value> =
         endpoints.into_iter().map(|endpoint| (json::text(&endpoint, "/targetRef/uid").to_string(), endpoint)).collect();
@@ -199,6 +227,11 @@ fn write_slice(context: &Context<'_>, service: &Value, pods: &[Arc<Stored>]) {
         .owned(uid, "endpointslices.discovery.k8s.io")
         .into_iter()
         .filter(|slice| json::label(&slice.value, "endpointslice.kubernetes.io/managed-by") == Some(SLICES_BY))
+        .filter(|slice| {
+            let held = json::list(&slice.value, "/ports");
+            // What belongs to no group any more is the first one's to use or to delete.
+            held == ports.as_slice() || (index == 0 && !all.iter().any(|ports| held == ports.as_slice()))
+        })
         .map(|slice| {
             // An endpoint stays in its slice for as long as it is there.
             let kept = json::list(&slice.value, "/endpoints")
@@ -240,7 +273,7 @@ fn write_slice(context: &Context<'_>, service: &Value, pods: &[Arc<Stored>]) {
         {
             endpoints.push(endpoint);
         }
-        create_slice(context, service, number, &endpoints, &ports);
+        create_slice(context, service, number + index * SLICES_PER_GROUP, &endpoints, ports);
         number += 1;
     }
 }

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Context, Controller, Work};
 use super::loads::Loads;
 use super::{
-    autoscalers, budgets, crds, cron_jobs, daemon_sets, deployments, endpoints, events, garbage, jobs, namespaces,
-    nodes, pods, replica_sets, routing, scenario, stateful_sets, volumes,
+    autoscalers, budgets, crds, cron_jobs, daemon_sets, deployments, endpoints, events, garbage, jobs, mirroring,
+    namespaces, nodes, pods, quotas, replica_sets, routing, scenario, stateful_sets, volumes,
 };
 use crate::json;
 use crate::operations::Core;
@@ -171,6 +171,8 @@ impl Running {
             Controller::Event => events::reconcile(&mut context, id),
             Controller::Traffic => context.core.traffic.look(context.core, &id.name, now),
             Controller::Scenario => scenario::reconcile(&mut context, id),
+            Controller::Quota => quotas::reconcile(&mut context, id),
+            Controller::Mirror => mirroring::reconcile(&mut context, id),
         }
     }
 

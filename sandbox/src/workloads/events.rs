@@ -16,9 +16,13 @@ const KEPT: Duration = Duration::from_secs(3600);
 /// Looks at one event.
 pub(super) fn reconcile(context: &mut Context<'_>, id: &ObjectId) {
     let Some(stored) = context.get("events", &id.namespace, &id.name) else { return };
-    let told = ["/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"]
-        .into_iter()
-        .find_map(|pointer| parse_time(json::text(&stored.value, pointer)));
+    // When it was last written counts, whatever time it tells of.
+    let told = json::list(&stored.value, "/metadata/managedFields")
+        .iter()
+        .map(|entry| json::text(entry, "/time"))
+        .chain([json::text(&stored.value, "/metadata/creationTimestamp")])
+        .filter_map(parse_time)
+        .max();
     let due = told.unwrap_or(context.now) + SignedDuration::try_from(KEPT).unwrap_or(SignedDuration::MAX);
     if due <= context.now {
         context.delete("event-ttl", id, &DeleteOptions::background());

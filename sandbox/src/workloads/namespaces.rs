@@ -38,7 +38,14 @@ pub(super) fn reconcile(context: &mut Context<'_>, id: &ObjectId) {
         // The namespace may be going away meanwhile.
         let _ = context.create("service-account-controller", "serviceaccounts", account);
     }
-    if context.get("configmaps", namespace, "kube-root-ca.crt").is_none() {
+    if let Some(held) = context.get("configmaps", namespace, "kube-root-ca.crt") {
+        let certificate = context.core.root_certificate_pem.get().cloned().unwrap_or_default();
+        if held.value.get("data") != Some(&json!({"ca.crt": certificate})) {
+            let mut next = Value::clone(&held.value);
+            json::set(&mut next, &["data"], json!({"ca.crt": certificate}));
+            context.update("root-ca-certificate-publisher", "configmaps", next);
+        }
+    } else {
         let certificate = context.core.root_certificate_pem.get().cloned().unwrap_or_default();
         let map = json!({
             "metadata": {"name": "kube-root-ca.crt", "namespace": namespace, "annotations": {"kubernetes.io/description":

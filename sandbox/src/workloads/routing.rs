@@ -1,6 +1,7 @@
 //! Which controllers care about an object.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -28,6 +29,8 @@ fn controller_of(resource: &str) -> Option<Controller> {
         "ingresses.networking.k8s.io" => Some(Controller::Ingress),
         "persistentvolumeclaims" => Some(Controller::Claim),
         "persistentvolumes" => Some(Controller::Volume),
+        "resourcequotas" => Some(Controller::Quota),
+        "endpoints" => Some(Controller::Mirror),
         "poddisruptionbudgets.policy" => Some(Controller::Budget),
         "horizontalpodautoscalers.autoscaling" => Some(Controller::Autoscaler),
         crate::crd::CRD_RESOURCE => Some(Controller::Definition),
@@ -40,6 +43,9 @@ pub(super) fn enqueue(core: &Core, id: &ObjectId, value: &Value, queue: &mut BTr
     let resource = id.resource.as_str();
     if let Some(controller) = controller_of(resource) {
         queue.insert((controller, id.clone()));
+    }
+    if !id.namespace.is_empty() && resource != "events" && !resource.starts_with("leases") {
+        all_of(core, "resourcequotas", Some(&id.namespace), queue);
     }
     match json::controller(value) {
         Some(owner) => {
@@ -66,6 +72,10 @@ pub(super) fn enqueue(core: &Core, id: &ObjectId, value: &Value, queue: &mut BTr
                 all_of(core, adopter, Some(&id.namespace), queue);
             }
         }
+    }
+    if resource == "configmaps" && id.name.as_ref() == "kube-root-ca.crt" {
+        let space = ObjectId { resource: "namespaces".into(), namespace: "".into(), name: Arc::clone(&id.namespace) };
+        queue.insert((Controller::Namespace, space));
     }
     if resource == "configmaps" && id.name.as_ref() == faults::RULES && id.namespace.as_ref() == "kube-system" {
         all_of(core, "pods", None, queue);

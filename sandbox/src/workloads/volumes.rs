@@ -14,7 +14,13 @@ const BY: &str = "persistentvolume-binder";
 pub(super) fn reconcile_claim(context: &mut Context<'_>, id: &ObjectId) {
     let Some(stored) = context.get("persistentvolumeclaims", &id.namespace, &id.name) else { return };
     let claim = stored.value.as_ref();
-    if json::is_terminating(claim) || json::text(claim, "/status/phase") == "Bound" {
+    if json::is_terminating(claim) {
+        if !has_consumer(context, id) {
+            release(context, "persistentvolumeclaims", claim, "kubernetes.io/pvc-protection");
+        }
+        return;
+    }
+    if json::text(claim, "/status/phase") == "Bound" {
         return;
     }
     let class_name = json::text(claim, "/spec/storageClassName");
@@ -55,6 +61,17 @@ fn has_consumer(context: &Context<'_>, id: &ObjectId) -> bool {
             .iter()
             .any(|volume| json::text(volume, "/persistentVolumeClaim/claimName") == id.name.as_ref())
     })
+}
+
+/// Takes the finalizer away that kept a claim or volume while it was used.
+fn release(context: &Context<'_>, resource: &str, object: &Value, finalizer: &str) {
+    let held = json::list(object, "/metadata/finalizers");
+    let kept: Vec<Value> = held.iter().filter(|other| *other != finalizer).cloned().collect();
+    if kept.len() < held.len() {
+        let mut next = object.clone();
+        json::set(&mut next, &["metadata", "finalizers"], kept);
+        context.update(BY, resource, next);
+    }
 }
 
 /// A volume that is free or meant for the claim, large enough, of its class and modes.
@@ -144,6 +161,10 @@ pub(super) fn reconcile_volume(context: &mut Context<'_>, id: &ObjectId) {
     let Some(stored) = context.get("persistentvolumes", "", &id.name) else { return };
     let volume = stored.value.as_ref();
     if json::is_terminating(volume) {
+        let claim = json::text(volume, "/spec/claimRef/uid");
+        if claim.is_empty() || context.core.store.by_uid(claim).is_none() {
+            release(context, "persistentvolumes", volume, "kubernetes.io/pv-protection");
+        }
         return;
     }
     let phase = match volume.pointer("/spec/claimRef") {

@@ -32,11 +32,13 @@ async fn the_kubeconfig_opens_the_api_and_strangers_are_turned_away() {
     let stranger = connect(nobody.clone()).await;
     assert!(stranger.apiserver_version().await.is_ok(), "the version is open to all");
     let error = Api::<Namespace>::all(stranger).list(&ListParams::default()).await.unwrap_err();
-    assert!(matches!(error, kube::Error::Api(status) if status.code == 401));
+    // Nobody in particular is known to the server all the same, and may do what roles allow to nobody.
+    assert!(matches!(error, kube::Error::Api(status) if status.code == 403));
 
     // A token of a service account is as good as a certificate.
     sandbox.settle().await;
-    let accounts: Api<ServiceAccount> = Api::default_namespaced(connect(kubeconfig).await);
+    let administrator = connect(kubeconfig).await;
+    let accounts: Api<ServiceAccount> = Api::default_namespaced(administrator.clone());
     let request =
         serde_json::from_value(serde_json::json!({"spec": {"audiences": [], "expirationSeconds": 3600}})).unwrap();
     let answer = accounts.create_token_request("default", &Default::default(), &request).await.unwrap();
@@ -44,5 +46,15 @@ async fn the_kubeconfig_opens_the_api_and_strangers_are_turned_away() {
         let info = user.auth_info.get_or_insert_default();
         info.token = Some(answer.status.as_ref().unwrap().token.clone().unwrap().into());
     }
-    assert!(Api::<Namespace>::all(connect(nobody).await).list(&ListParams::default()).await.is_ok());
+    let account = connect(nobody).await;
+    let error = Api::<Namespace>::all(account.clone()).list(&ListParams::default()).await.unwrap_err();
+    assert!(matches!(error, kube::Error::Api(status) if status.code == 403), "no role lets it list namespaces yet");
+    let binding: k8s_openapi::api::rbac::v1::ClusterRoleBinding = serde_json::from_value(serde_json::json!({
+        "metadata": {"name": "reader"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "default"}],
+    }))
+    .unwrap();
+    let bindings: Api<k8s_openapi::api::rbac::v1::ClusterRoleBinding> = Api::all(administrator);
+    bindings.create(&Default::default(), &binding).await.unwrap();
+    assert!(Api::<Namespace>::all(account).list(&ListParams::default()).await.is_ok());
 }

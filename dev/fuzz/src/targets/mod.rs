@@ -1,5 +1,6 @@
 //! What is fed: one file per target.
 
+mod access;
 mod chart_archive;
 mod gotemplate;
 mod kustomize_tree;
@@ -18,7 +19,7 @@ pub(crate) struct Target {
 
 /// Every target.
 pub(crate) const ALL: &[Target] =
-    &[yaml::TARGET, gotemplate::TARGET, strvals::TARGET, chart_archive::TARGET, kustomize_tree::TARGET];
+    &[yaml::TARGET, gotemplate::TARGET, strvals::TARGET, chart_archive::TARGET, kustomize_tree::TARGET, access::TARGET];
 
 /// Names an error without what varies from input to input: numbers and quoted parts.
 pub(crate) fn kind_of_error(message: &str) -> String {

@@ -35,12 +35,12 @@ pub(crate) fn block(random: &mut Random) -> Value {
             "ghcr.io/org/app=*@sha256:2222222222222222222222222222222222222222222222222222222222222222",
             "absent:1",
             "team/app=x/y:1@sha256:2222222222222222222222222222222222222222222222222222222222222222",
-            "nginx",
-            "=x",
-            "a=b=c",
             "nginx:${ARGOCD_APP_REVISION}",
         ];
-        let chosen: Vec<&str> = (0..1 + random.below(3)).map(|_| random.pick(&images)).collect();
+        // What the command refuses stops everything, so it is rare.
+        let refused = ["nginx", "=x", "a=b=c"];
+        let first = if random.percent(6) { random.pick(&refused) } else { random.pick(&images) };
+        let chosen = if random.percent(50) { vec![first] } else { vec![first, random.pick(&images)] };
         set("images", json!(chosen));
     }
     if random.percent(25) {

@@ -1,9 +1,20 @@
 //! The verbs: what each is asked with, and what it does.
 
+mod account;
+mod admin;
 mod app;
 mod chart;
+mod clusters;
+mod project;
+mod project_role;
 mod render;
+mod repository;
 mod set;
+mod sign_in;
+mod single_sign_on;
+mod top;
+
+use std::sync::Arc;
 
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
@@ -11,8 +22,12 @@ use clap_complete::Shell;
 use landfall_model::crds;
 use serde_json::json;
 
-use crate::Outside;
+use landfall_ports::cluster::Cluster;
+
 use crate::output::format::{self, Format};
+use crate::remote::client::Client;
+use crate::remote::cluster::ApiCluster;
+use crate::{Connection, Outside, remote};
 
 /// It went well.
 pub(crate) const SUCCESS: u8 = 0;
@@ -23,8 +38,29 @@ pub(crate) const FAILURE: u8 = 1;
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "made once per run")]
 pub enum Verb {
+    /// Sign in to a server.
+    Login(sign_in::LoginArguments),
+    /// Sign out of a server.
+    Logout(sign_in::LogoutArguments),
+    /// Sign in again to the server of the current context.
+    Relogin(sign_in::ReloginArguments),
+    /// List contexts, switch to one, or delete one.
+    #[command(visible_alias = "ctx")]
+    Context(sign_in::ContextArguments),
+    /// Work with accounts and their tokens.
+    Account(account::AccountArguments),
     /// Work with Applications.
     App(app::AppArguments),
+    /// Work with projects and their roles.
+    Proj(project::ProjectArguments),
+    /// Work with repositories.
+    Repo(repository::RepositoryArguments),
+    /// Work with clusters.
+    Cluster(clusters::ClusterArguments),
+    /// Look into an installation's settings without a server.
+    Admin(admin::AdminArguments),
+    /// Watch all Applications live.
+    Top(top::TopArguments),
     /// Render manifests of a folder: its kind is found out as Argo CD does, or said.
     Render(render::RenderArguments),
     /// Change what stands in files, comments and order kept.
@@ -73,10 +109,42 @@ impl From<MachineFormat> for Format {
     }
 }
 
+/// Reaches what holds the Applications: a server if one is known, else the cluster itself.
+pub(crate) async fn reached(
+    connection: &Connection,
+    outside: &dyn Outside,
+) -> anyhow::Result<(Arc<dyn Cluster>, Option<Arc<Client>>)> {
+    match remote::target(connection, outside)? {
+        None => Ok((outside.connect(connection).await?, None)),
+        Some(target) => {
+            let client = Arc::new(Client::of(outside.web()?, target));
+            Ok((Arc::new(ApiCluster::of(client.clone())), Some(client)))
+        }
+    }
+}
+
+/// Keeps tokens that a server gave in the place of old ones, for the next run.
+pub(crate) fn keep_tokens(client: &Client, connection: &Connection, outside: &dyn Outside) -> anyhow::Result<()> {
+    let Some((token, refresh_token)) = client.new_tokens() else { return Ok(()) };
+    let mut config = remote::read_config(connection, outside)?;
+    config.keep_tokens(&client.target().user, &token, &refresh_token);
+    remote::write_config(connection, outside, &config)
+}
+
 /// Does what was asked and answers with the exit code. Errors are for exit code 20 and are told by the caller.
 pub async fn run(verb: Verb, outside: &dyn Outside) -> anyhow::Result<u8> {
     match verb {
+        Verb::Login(arguments) => sign_in::login(arguments, outside).await,
+        Verb::Logout(arguments) => sign_in::logout(arguments, outside).await,
+        Verb::Relogin(arguments) => sign_in::relogin(arguments, outside).await,
+        Verb::Context(arguments) => sign_in::context(&arguments, outside),
+        Verb::Account(arguments) => account::run(arguments, outside).await,
         Verb::App(arguments) => app::run(arguments, outside).await,
+        Verb::Proj(arguments) => project::run(arguments, outside).await,
+        Verb::Repo(arguments) => repository::run(arguments, outside).await,
+        Verb::Cluster(arguments) => clusters::run(arguments, outside).await,
+        Verb::Admin(arguments) => admin::run(arguments, outside).await,
+        Verb::Top(arguments) => top::run(arguments, outside).await,
         Verb::Render(arguments) => render::run(arguments, outside).await,
         Verb::Set(verb) => set::run(verb, outside),
         Verb::Chart(verb) => chart::run(verb, outside).await,

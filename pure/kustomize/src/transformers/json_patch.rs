@@ -58,9 +58,12 @@ impl JsonPatch {
 impl Transformer for JsonPatch {
     fn transform(&self, build: &mut Build<'_>, resources: &mut Vec<Resource>) -> Result<()> {
         for at in build.select(resources, &self.target, ErrorClass::BadPatch)? {
-            build.apply_operations(&mut resources[at], &self.operations).map_err(|error| match &self.file {
+            build.apply_operations(&mut resources[at], &self.operations).map_err(|mut error| match &self.file {
                 Some(file) if error.file.is_none() => error.file(file),
-                None if error.file.is_none() && error.field.is_none() => error.field(self.field.as_str()),
+                None if error.file.is_none() => {
+                    error.field = Some(format!("{}.patch", self.field));
+                    error
+                }
                 _ => error,
             })?;
         }
@@ -94,8 +97,12 @@ impl Build<'_> {
         let kept: Vec<_> = self.arena.annotations(root).into_iter().filter(|(name, _)| is_internal(name)).collect();
         let before = self.json(resource)?;
         let after = landfall_merge::json_patch::apply(&before, operations).map_err(|error| {
-            BuildError::new(ErrorClass::JsonPatch, format!("the patch does not apply to {id}: {error}"))
-                .hint("check the path; ~1 stands for / and ~0 for ~ in a name")
+            let refused = BuildError::new(ErrorClass::JsonPatch, format!("the patch does not apply to {id}: {error}"))
+                .hint("check the path; ~1 stands for / and ~0 for ~ in a name");
+            match error.index() {
+                Some(index) => refused.field(format!("[{index}].path")),
+                None => refused,
+            }
         })?;
         if !after.is_object() {
             return Err(BuildError::new(

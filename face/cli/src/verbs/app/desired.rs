@@ -31,6 +31,7 @@ use serde_json::Value;
 use super::Session;
 use crate::applications::{Found, explained};
 use crate::output::format::{documents, for_people};
+use crate::remote::client::{Client, encoded};
 use crate::verbs::render::{remotes, source};
 use crate::verbs::{FAILURE, SUCCESS};
 
@@ -90,6 +91,9 @@ enum Side {
 
 pub(super) async fn manifests(session: &Session<'_>, arguments: &ManifestsArguments) -> anyhow::Result<u8> {
     let found = session.applications.get(&arguments.name).await?;
+    if let (Some(server), None) = (&session.server, &arguments.origin.local) {
+        return manifests_by_server(session, server, &found, arguments).await;
+    }
     let cluster = &*session.applications.cluster;
     let discovery = cluster.discovery().await.map_err(explained)?;
     let objects = match arguments.source {
@@ -142,6 +146,9 @@ pub(super) async fn diff(session: &Session<'_>, arguments: &DiffArguments) -> an
         (false, true) => session.applications.refresh(&arguments.name, "normal", REFRESH_TIME_MAX).await?,
         (false, false) => session.applications.get(&arguments.name).await?,
     };
+    if let Some(server) = &session.server {
+        return diff_by_server(session, server, &found, arguments).await;
+    }
     let differs = differences(session, &found, &arguments.origin).await?;
     Ok(if differs && arguments.exit_code { arguments.diff_exit_code } else { SUCCESS })
 }
@@ -216,6 +223,82 @@ pub(super) async fn labelled(
         pairs.iter().all(|(key, value)| known.get(*key).is_some_and(|known| known == value))
     };
     Ok(wanted.objects.into_iter().filter(|target| has_all(&target.object)).map(|target| target.key).collect())
+}
+
+/// Shows what the server found different: it has rendered and compared already.
+async fn diff_by_server(
+    session: &Session<'_>,
+    server: &Client,
+    found: &Found,
+    arguments: &DiffArguments,
+) -> anyhow::Result<u8> {
+    let origin = &arguments.origin;
+    if origin.local.is_some() || origin.revision.is_some() || !origin.revisions.is_empty() {
+        bail!(
+            "working copies and other revisions are compared with the cluster itself only, so far\nhint: add --core, with a kubeconfig of the cluster"
+        );
+    }
+    let metadata = &found.application.metadata;
+    let path = format!("/api/v1/applications/{}/managed-resources", encoded(&metadata.name));
+    let answer = server.get(&path, &[("appNamespace", &metadata.namespace)]).await?;
+    let (rules, _problems) = Rules::new(&[], Options { manager: FIELD_MANAGER.to_owned(), ..Options::default() });
+    let schemas = WithCustom::default();
+    let mut differs = false;
+    for item in answer["items"].as_array().into_iter().flatten() {
+        let text = |name: &str| item[name].as_str().unwrap_or_default();
+        if !text("hook").is_empty() || item["hook"] == true {
+            continue;
+        }
+        let state = |names: [&str; 2]| {
+            let text = names.into_iter().map(text).find(|text| !text.is_empty() && *text != "null");
+            text.and_then(|text| serde_json::from_str::<Value>(text).ok())
+        };
+        let live = state(["normalizedLiveState", "liveState"]);
+        let wanted = state(["predictedLiveState", "targetState"]);
+        if live == wanted {
+            continue;
+        }
+        let title = format!("{}/{} {}/{}", text("group"), text("kind"), text("namespace"), text("name"));
+        let difference = compare(wanted.as_ref(), live.as_ref(), &rules, &schemas);
+        if difference.kind == DifferenceKind::InSync {
+            continue;
+        }
+        differs = true;
+        session.outside.print(&format!("\n===== {title} ======\n{}", unified(&difference, &title)))?;
+    }
+    Ok(if differs && arguments.exit_code { arguments.diff_exit_code } else { SUCCESS })
+}
+
+/// Prints the manifests that the server has.
+async fn manifests_by_server(
+    session: &Session<'_>,
+    server: &Client,
+    found: &Found,
+    arguments: &ManifestsArguments,
+) -> anyhow::Result<u8> {
+    let metadata = &found.application.metadata;
+    let path = format!("/api/v1/applications/{}", encoded(&metadata.name));
+    let revision = arguments.origin.revision.as_deref().unwrap_or_default();
+    let query = [("appNamespace", metadata.namespace.as_str()), ("revision", revision)];
+    let read = |text: &Value| serde_json::from_str::<Value>(text.as_str().unwrap_or_default()).ok();
+    let objects: Vec<Value> = match arguments.source {
+        Side::Git => {
+            let answer = server.get(&format!("{path}/manifests"), &query).await?;
+            answer["manifests"].as_array().into_iter().flatten().filter_map(read).collect()
+        }
+        Side::Live => {
+            let answer = server.get(&format!("{path}/managed-resources"), &query[..1]).await?;
+            let items = answer["items"].as_array().cloned().unwrap_or_default();
+            items
+                .iter()
+                .filter_map(|item| read(&item["liveState"]))
+                .filter(|live| !live.is_null())
+                .map(|live| for_people(&live))
+                .collect()
+        }
+    };
+    session.outside.print(&documents(&objects))?;
+    Ok(SUCCESS)
 }
 
 /// `group/Kind namespace/name`, as Argo CD heads its differences.

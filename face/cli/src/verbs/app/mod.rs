@@ -10,12 +10,15 @@ mod progress;
 mod show;
 mod wait;
 
+use std::sync::Arc;
+
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use crate::Outside;
 use crate::applications::{Applications, Found};
 use crate::outside::Connection;
+use crate::remote::client::Client;
 
 /// Arguments of `landfall app`.
 #[derive(Debug, Args)]
@@ -69,31 +72,42 @@ enum AppVerb {
 pub(super) struct Session<'a> {
     applications: Applications,
     outside: &'a dyn Outside,
+    /// The server that is asked; `None` if it is the cluster itself.
+    server: Option<Arc<Client>>,
 }
 
 /// Does what was asked.
 pub(super) async fn run(arguments: AppArguments, outside: &dyn Outside) -> anyhow::Result<u8> {
-    let cluster = outside.connect(&arguments.connection).await?;
+    let (cluster, server) = super::reached(&arguments.connection, outside).await?;
     let everywhere = matches!(&arguments.verb, AppVerb::List(list) if list.all_namespaces);
     let namespace = if everywhere { "" } else { &arguments.namespace };
-    let session = Session { applications: Applications::of(cluster, namespace), outside };
-    match arguments.verb {
-        AppVerb::List(arguments) => show::list(&session, &arguments).await,
-        AppVerb::Get(arguments) => show::get(&session, &arguments).await,
-        AppVerb::Create(arguments) => edit::create(&session, &arguments).await,
-        AppVerb::Set(arguments) => edit::set(&session, &arguments).await,
-        AppVerb::Unset(arguments) => change::unset(&session, &arguments).await,
-        AppVerb::Patch(arguments) => change::patch(&session, &arguments).await,
-        AppVerb::ConfirmDeletion(arguments) => change::confirm(&session, &arguments).await,
-        AppVerb::Sync(arguments) => operate::sync(&session, &arguments).await,
-        AppVerb::Wait(arguments) => wait::wait(&session, &arguments).await,
-        AppVerb::Diff(arguments) => desired::diff(&session, &arguments).await,
-        AppVerb::Manifests(arguments) => desired::manifests(&session, &arguments).await,
-        AppVerb::History(arguments) => show::history(&session, &arguments).await,
-        AppVerb::Rollback(arguments) => operate::rollback(&session, &arguments).await,
-        AppVerb::Delete(arguments) => edit::delete(&session, &arguments).await,
-        AppVerb::Resources(arguments) => show::resources(&session, &arguments).await,
-        AppVerb::TerminateOp(arguments) => operate::terminate(&session, &arguments).await,
+    let session = Session { applications: Applications::of(cluster, namespace), outside, server };
+    let connection = arguments.connection;
+    let outcome = perform(arguments.verb, &session).await;
+    if let Some(server) = &session.server {
+        super::keep_tokens(server, &connection, outside)?;
+    }
+    outcome
+}
+
+async fn perform(verb: AppVerb, session: &Session<'_>) -> anyhow::Result<u8> {
+    match verb {
+        AppVerb::List(arguments) => show::list(session, &arguments).await,
+        AppVerb::Get(arguments) => show::get(session, &arguments).await,
+        AppVerb::Create(arguments) => edit::create(session, &arguments).await,
+        AppVerb::Set(arguments) => edit::set(session, &arguments).await,
+        AppVerb::Unset(arguments) => change::unset(session, &arguments).await,
+        AppVerb::Patch(arguments) => change::patch(session, &arguments).await,
+        AppVerb::ConfirmDeletion(arguments) => change::confirm(session, &arguments).await,
+        AppVerb::Sync(arguments) => operate::sync(session, &arguments).await,
+        AppVerb::Wait(arguments) => wait::wait(session, &arguments).await,
+        AppVerb::Diff(arguments) => desired::diff(session, &arguments).await,
+        AppVerb::Manifests(arguments) => desired::manifests(session, &arguments).await,
+        AppVerb::History(arguments) => show::history(session, &arguments).await,
+        AppVerb::Rollback(arguments) => operate::rollback(session, &arguments).await,
+        AppVerb::Delete(arguments) => edit::delete(session, &arguments).await,
+        AppVerb::Resources(arguments) => show::resources(session, &arguments).await,
+        AppVerb::TerminateOp(arguments) => operate::terminate(session, &arguments).await,
     }
 }
 
