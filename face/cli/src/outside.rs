@@ -124,16 +124,24 @@ pub trait Outside: Send + Sync {
     fn names(&self, folder: &Path) -> anyhow::Result<Option<Vec<String>>>;
 
     /// Makes a folder and those above it, unless they are there. Errors name the folder.
-    fn make_folder(&self, folder: &Path) -> anyhow::Result<()>;
+    fn make_folder(&self, folder: &Path) -> anyhow::Result<()> {
+        anyhow::bail!("folders are not made here: {}", folder.display())
+    }
 
     /// Takes a file away. Errors name the file.
-    fn remove(&self, file: &Path) -> anyhow::Result<()>;
+    fn remove(&self, file: &Path) -> anyhow::Result<()> {
+        anyhow::bail!("files are not removed here: {}", file.display())
+    }
 
     /// The path from the root of the machine.
-    fn absolute(&self, path: &Path) -> PathBuf;
+    fn absolute(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
 
     /// What reaches chart repositories and registries.
-    fn charts(&self) -> anyhow::Result<ChartAccess>;
+    fn charts(&self) -> anyhow::Result<ChartAccess> {
+        anyhow::bail!("charts are not fetched here")
+    }
 
     /// Writes the answer, as it is, to standard output.
     fn print(&self, text: &str) -> anyhow::Result<()>;
