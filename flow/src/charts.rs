@@ -2,10 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use landfall_helm::chart::Chart;
 use landfall_model::application::Source;
 use landfall_ports::charts::{ChartRepo, PassCredentials};
+use landfall_ports::dependencies::{self, Found};
 use landfall_ports::registry::{Artifact, CHART_LAYER, Registry};
+use landfall_render::{Missing, remote_path};
 use landfall_repository::chart_index::Index;
 use landfall_repository::problem::{SourceError, SourceProblem};
 use landfall_repository::repository::Repository;
@@ -87,6 +90,42 @@ impl Charts {
     pub async fn artifact(&self, repository: &Repository, version: &str) -> Result<Artifact, SourceError> {
         let tag = self.registry.resolve(repository, version).await?;
         self.registry.pull(repository, &tag).await
+    }
+
+    /// Fetches what a chart in a repository names and the repository has not: the files to add to it, by path. `schemes` are
+    /// those that values files may be fetched over (Argo CD's `helm.valuesFileSchemes`).
+    ///
+    /// Errors: the first thing that cannot be had.
+    pub async fn supply(
+        &self,
+        configured: &Repositories,
+        missing: &Missing,
+        project: &str,
+        schemes: &[String],
+    ) -> Result<Vec<(String, Bytes)>, SourceError> {
+        let mut files = Vec::new();
+        for address in &missing.remote_files {
+            let scheme = address.split("://").next().unwrap_or_default();
+            if !schemes.iter().any(|allowed| allowed == scheme) {
+                let reason = format!("values files may not be fetched over {scheme}");
+                return Err(SourceError::of(SourceProblem::Unsupported, address, reason)
+                    .hinting(format!("Add {scheme} to helm.valuesFileSchemes in argocd-cm, or commit the file.")));
+            }
+            let repository = configured.repository(address, project);
+            files.push((remote_path(address), self.repositories.file(&repository, address).await?));
+        }
+        let pass = match missing.pass_credentials {
+            true => PassCredentials::Everywhere,
+            false => PassCredentials::SameHost,
+        };
+        let known = configured.configured();
+        let (charts, registry) = (&*self.repositories, &*self.registry);
+        for found in dependencies::fetch(&missing.dependencies, &known, project, pass, charts, registry).await? {
+            if let Found::Archive { name, version, archive } = found {
+                files.push((missing.supplied_file(&name, &version), archive.bytes));
+            }
+        }
+        Ok(files)
     }
 
     fn find(&self, key: &str) -> Option<Arc<dyn Tree>> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use landfall_helm::Profile;
 use landfall_model::annotations::SECRET_TYPE_LABEL;
 use landfall_ports::cluster::Selection;
 
@@ -35,6 +36,8 @@ pub struct Settings {
     pub renders_at_once_max: usize,
     /// Where sources are rendered.
     pub rendering: Rendering,
+    /// Which Helm renders charts, unless an application or its source says it. Default Helm 3.
+    pub helm_profile: Profile,
     /// The installation's name to stamp on objects, where several share a cluster; `""` for none.
     pub installation: String,
 }
@@ -49,6 +52,7 @@ impl Default for Settings {
             passes_at_once_max: 64,
             renders_at_once_max: std::thread::available_parallelism().map_or(2, usize::from),
             rendering: Rendering::OnThreads,
+            helm_profile: Profile::default(),
             installation: String::new(),
         }
     }

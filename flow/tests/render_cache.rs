@@ -25,6 +25,7 @@ fn input(revision: &str, tree: MemoryTree, path: &str) -> Input {
         references: Vec::new(),
         kube_version: "v1.36.0".to_owned(),
         api_versions: Arc::new(Vec::new()),
+        profile: landfall_helm::Profile::Helm3,
         kustomize: Ok(BuildFlags::default()),
         fetched: Vec::new(),
     }

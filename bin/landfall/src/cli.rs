@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use clap::CommandFactory as _;
 use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use landfall_cli::{Connection, Fetched, Outside};
+use landfall_cli::{ChartAccess, Connection, Fetched, Outside};
 use landfall_flow::remotes::Answer;
 use landfall_git::client::GitClient;
 use landfall_host::directory::DirectoryTree;
@@ -142,6 +142,27 @@ impl Outside for Machine {
         }
         names.sort_unstable();
         Ok(Some(names))
+    }
+
+    fn make_folder(&self, folder: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))
+    }
+
+    fn remove(&self, file: &Path) -> anyhow::Result<()> {
+        std::fs::remove_file(file).with_context(|| format!("{} cannot be removed", file.display()))
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+    }
+
+    fn charts(&self) -> anyhow::Result<ChartAccess> {
+        let settings = landfall_charts::settings::Settings::in_directory(world::cache_directory()?.join("charts"));
+        let registry = landfall_registry::client::Settings::default();
+        Ok(ChartAccess {
+            repositories: Arc::new(landfall_charts::client::ChartClient::with_settings(settings)),
+            registry: Arc::new(landfall_registry::client::RegistryClient::with_settings(registry)),
+        })
     }
 
     fn print(&self, text: &str) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use landfall_flow::reconcile::Controller;
 use landfall_flow::settings::Settings;
+use landfall_helm::Profile;
 
 use crate::api::ApiArguments;
 use crate::logging::{self, LogFormat};
@@ -31,9 +32,17 @@ pub(crate) struct ControllerArguments {
     metrics_address: SocketAddr,
     #[command(flatten)]
     api: ApiArguments,
+    /// Which Helm renders charts where neither the Application (annotation landfall.dev/helm-profile) nor its source
+    /// (helm.version) says it: helm3 or helm4.
+    #[arg(long, env = "LANDFALL_HELM_PROFILE", default_value = "helm3", value_parser = helm_profile)]
+    helm_profile: Profile,
     /// How logs are written.
     #[arg(long, value_enum, default_value = "json")]
     log_format: LogFormat,
+}
+
+fn helm_profile(name: &str) -> Result<Profile, String> {
+    Profile::parse(name).ok_or_else(|| format!("{name:?} is none; there are helm3 and helm4"))
 }
 
 /// Runs until the process is told to stop.
@@ -46,6 +55,7 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<()> {
         namespace: arguments.namespace,
         all_namespaces: arguments.all_namespaces,
         poll_interval: Duration::from_secs(arguments.poll_seconds.max(1)),
+        helm_profile: arguments.helm_profile,
         ..Settings::default()
     };
     let controller = world::controller(client, settings, world::cache_directory()?)?;

@@ -12,10 +12,12 @@
 //! is an error here.
 
 mod applications;
+mod charts;
 mod output;
 mod outside;
 mod remote;
 mod verbs;
 
+pub use charts::ChartAccess;
 pub use outside::{Connection, Fetched, Outside};
 pub use verbs::{Verb, run};

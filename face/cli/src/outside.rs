@@ -12,6 +12,8 @@ use landfall_ports::web::Web;
 use landfall_repository::repository::Repository;
 use landfall_tree::Tree;
 
+use crate::charts::ChartAccess;
+
 /// Which server is meant, or which cluster. The flags for servers are those of `argocd`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Connection {
@@ -120,6 +122,26 @@ pub trait Outside: Send + Sync {
 
     /// Lists the names of a folder's entries, sorted; `None` if the path is no folder.
     fn names(&self, folder: &Path) -> anyhow::Result<Option<Vec<String>>>;
+
+    /// Makes a folder and those above it, unless they are there. Errors name the folder.
+    fn make_folder(&self, folder: &Path) -> anyhow::Result<()> {
+        anyhow::bail!("folders are not made here: {}", folder.display())
+    }
+
+    /// Takes a file away. Errors name the file.
+    fn remove(&self, file: &Path) -> anyhow::Result<()> {
+        anyhow::bail!("files are not removed here: {}", file.display())
+    }
+
+    /// The path from the root of the machine.
+    fn absolute(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
+
+    /// What reaches chart repositories and registries.
+    fn charts(&self) -> anyhow::Result<ChartAccess> {
+        anyhow::bail!("charts are not fetched here")
+    }
 
     /// Writes the answer, as it is, to standard output.
     fn print(&self, text: &str) -> anyhow::Result<()>;

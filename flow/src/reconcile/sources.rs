@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_access::project::Permissions;
+use landfall_helm::Profile;
 use landfall_kustomize::{AllowList, BuildFlags, ROUNDS_MAX};
+use landfall_model::annotations::HELM_PROFILE;
 use landfall_model::application::{Application, Source};
 use landfall_model::project::Project;
 use landfall_model::status::{Condition, ConditionType, SyncStatus};
 use landfall_ports::cluster::Discovery;
 use landfall_repository::problem::{Fault, SourceError};
 use landfall_repository::refs::CommitId;
+use landfall_tree::Supplied;
 
 use super::Controller;
 use crate::remotes::{Asker, Policy};
@@ -144,6 +147,7 @@ impl Controller {
                 references: references.clone(),
                 kube_version: capabilities.kube_version.clone(),
                 api_versions: capabilities.api_versions.clone(),
+                profile: self.profile(application)?,
                 kustomize: self.kustomize_flags(source),
                 fetched: Vec::new(),
             };
@@ -253,9 +257,31 @@ impl Controller {
             match attempted.0 {
                 Attempt::Done(result) => return result,
                 Attempt::Open(open) => questions = open,
+                Attempt::Missing(missing) => {
+                    let schemes = self.values_file_schemes();
+                    let supplied = self.charts.supply(&self.repositories, &missing, &input.project, &schemes).await;
+                    let files = supplied.map_err(|error| RenderError(error.to_string()))?;
+                    input.checkout.tree = Arc::new(Supplied::of(input.checkout.tree.clone(), files));
+                }
             }
         }
         Err(RenderError(format!("the kustomization names remote resources that name others, {ROUNDS_MAX} deep")))
+    }
+
+    /// Which Helm renders an application's charts: its annotation, or the controller's setting.
+    fn profile(&self, application: &Application) -> Result<Profile, Unavailable> {
+        let Some(name) = application.annotation(HELM_PROFILE) else { return Ok(self.settings.helm_profile) };
+        Profile::parse(name).ok_or_else(|| {
+            let message = format!("the annotation {HELM_PROFILE} is {name:?}; write helm3 or helm4");
+            Unavailable::of(message, false)
+        })
+    }
+
+    /// Over which schemes values files may be fetched. Source: Argo CD `util/settings`, `helm.valuesFileSchemes`.
+    fn values_file_schemes(&self) -> Vec<String> {
+        let settings = self.home.config_map("argocd-cm").unwrap_or_default();
+        let written = settings.get("helm.valuesFileSchemes").map_or("https,http", String::as_str);
+        written.split(',').map(|scheme| scheme.trim().to_owned()).filter(|scheme| !scheme.is_empty()).collect()
     }
 
     /// What kustomizations of a project may name outside of their repository: what `kustomize.remotes` in `argocd-cm`

@@ -9,16 +9,16 @@
 //! one reported: a commit that touches nothing an application reads changes nothing about the application.
 
 mod host;
-mod tools;
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use landfall_kustomize::{BuildFlags, Question, Session};
+use landfall_helm::Profile;
+use landfall_kustomize::{Answers, BuildFlags, Question};
 use landfall_model::application::Source;
-use landfall_source::detect::SourceType;
+use landfall_render::{Failure, Missing, Session, SourceType, Trees};
 use landfall_tree::{Recording, Trace, Tree};
 use serde_json::Value;
 
@@ -63,6 +63,8 @@ pub struct Input {
     pub kube_version: String,
     /// What the destination serves, as `group/version` and `group/version/Kind`, sorted.
     pub api_versions: Arc<Vec<String>>,
+    /// Which Helm renders charts, unless the source says it.
+    pub profile: Profile,
     /// The flags that the installation gives kustomize.
     pub kustomize: KustomizeFlags,
     /// What was fetched from outside of the repository, for an earlier attempt at this render.
@@ -79,6 +81,8 @@ pub enum Attempt {
     Done(Result<Arc<Rendered>, RenderError>),
     /// These have to be fetched first.
     Open(Vec<Question>),
+    /// A chart needs these files in [`Input::checkout`] first.
+    Missing(Box<Missing>),
 }
 
 /// What a source rendered to.
@@ -145,6 +149,7 @@ impl Renderer {
     pub fn render(&self, input: &Input) -> Result<Arc<Rendered>, RenderError> {
         match self.attempt(input) {
             Attempt::Done(result) => result,
+            Attempt::Missing(missing) => Err(RenderError(missing.to_string())),
             Attempt::Open(questions) => {
                 let names: Vec<String> = questions.iter().map(remotes::name).collect();
                 Err(RenderError(format!("{} would have to be fetched, which is not done here", names.join(", "))))
@@ -180,10 +185,14 @@ impl Renderer {
             std::iter::once(&input.checkout).chain(input.references.iter().map(|(_, c)| c)).map(|c| &*c.tree).collect();
         let recordings: Vec<Recording<'_>> = trees.into_iter().map(Recording::of).collect();
         let elapsed = (self.stopwatch)();
-        let host = host::RenderHost::of(&self.secret, key, input.now, Box::new(move || elapsed() > RENDER_TIME_MAX));
+        let deadline_passed = Box::new(move || elapsed() > RENDER_TIME_MAX);
+        let mut host = host::RenderHost::of(&self.secret, key, input.now, deadline_passed);
         let mut answers = remotes::answers(&input.fetched);
-        let around = tools::Surroundings { session: &self.session, host, answers: &answers };
-        let result = tools::render(input, &recordings, around).map(Arc::new);
+        let result = match self.run(input, &recordings, &answers, &mut host) {
+            Ok(rendered) => Ok(Arc::new(rendered)),
+            Err(Failure::Missing(missing)) => return Attempt::Missing(missing),
+            Err(Failure::Refused(reason)) => Err(RenderError(reason)),
+        };
         let open = answers.take_open();
         if !open.is_empty() {
             return Attempt::Open(open);
@@ -195,6 +204,44 @@ impl Renderer {
             self.keep(key, Kept { traces, checkouts, pins, result: result.clone() });
         }
         Attempt::Done(result)
+    }
+
+    fn run(
+        &self,
+        input: &Input,
+        recordings: &[Recording<'_>],
+        answers: &Answers,
+        host: &mut host::RenderHost,
+    ) -> Result<Rendered, Failure> {
+        let request = landfall_render::Request {
+            application: &input.application,
+            namespace: &input.namespace,
+            project: &input.project,
+            source: &input.source,
+            revision: &input.checkout.revision,
+            is_chart: input.is_chart,
+            kube_version: &input.kube_version,
+            api_versions: &input.api_versions,
+            profile: input.profile,
+            kustomize: input.kustomize.as_ref().ok(),
+            answers: Some(answers),
+        };
+        let names = input.references.iter().map(|(name, _)| name.clone());
+        let references = names.zip(recordings[1..].iter().map(|recording| recording as &dyn Tree)).collect();
+        let trees = Trees { own: &recordings[0], references };
+        let rendered = landfall_render::render(&request, &trees, host, &self.session)?;
+        if let (SourceType::Kustomize, Err(reason)) = (rendered.source_type, &input.kustomize) {
+            return Err(Failure::Refused(reason.clone()));
+        }
+        let fetched = input.fetched.iter();
+        Ok(Rendered {
+            objects: rendered.objects,
+            source_type: rendered.source_type,
+            warnings: rendered.warnings,
+            is_deterministic: rendered.is_deterministic,
+            revision: input.checkout.revision.clone(),
+            pins: fetched.map(|fetched| (remotes::name(&fetched.question), fetched.pin.clone())).collect(),
+        })
     }
 
     /// Forgets everything: a hard refresh renders anew.
@@ -273,7 +320,7 @@ fn key(input: &Input) -> u64 {
     for (name, checkout) in &input.references {
         (name, &checkout.repo_url).hash(&mut hasher);
     }
-    input.is_chart.hash(&mut hasher);
+    (input.is_chart, input.profile).hash(&mut hasher);
     source.hash(&mut hasher);
     format!("{:?}", input.kustomize).hash(&mut hasher);
     hasher.finish()

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use landfall_gotemplate::context::{Context, Host, MissingKey, Options};
 use landfall_gotemplate::error::{Error as TemplateError, ErrorKind as TemplateErrorKind};
 use landfall_gotemplate::function::Functions;
-use landfall_gotemplate::template::{self, TemplateSet};
+use landfall_gotemplate::template::{self, File as ParsedFile, TemplateSet};
 use landfall_gotemplate::text::Str;
 use landfall_gotemplate::value::{Map, Value};
 use landfall_gotemplate::{Wording, execution_error_text, parse_error_text};
@@ -17,6 +17,7 @@ use landfall_gotemplate::{Wording, execution_error_text, parse_error_text};
 use crate::chart::File;
 use crate::error::{Error, ErrorKind};
 use crate::family::{Family, Member};
+use crate::remembered::Remembered;
 use crate::{Profile, go, objects};
 
 /// How many differently put together template sets a chart keeps: with other charts enabled, the set is another.
@@ -183,7 +184,7 @@ fn prepare(family: &Family<'_>, order: &[(&String, &Source<'_>)]) -> Result<Arc<
     let functions = functions(profile);
     let mut set = TemplateSet::new("gotpl");
     for (path, source) in order {
-        let parsed = template::parse(path, &source.file.content[..], &functions)
+        let parsed = parsed(profile, path, &source.file.content, &functions)
             .map_err(|error| parse_error(&error, path, family, source.member))?;
         set.add(&parsed);
     }
@@ -194,6 +195,26 @@ fn prepare(family: &Family<'_>, order: &[(&String, &Source<'_>)]) -> Result<Arc<
     }
     kept.push(prepared.clone());
     Ok(prepared)
+}
+
+/// A file's path and content for one profile.
+type ParsedKey = (Profile, String, bytes::Bytes);
+
+/// How much text of templates stays parsed.
+const PARSED_BYTES_MAX: usize = 8 << 20;
+
+static PARSED: Remembered<ParsedKey, Result<Arc<ParsedFile>, TemplateError>> = Remembered::of(PARSED_BYTES_MAX);
+
+/// Parses a file, or finds it parsed: parsing depends on the name, the text and the functions only.
+fn parsed(
+    profile: Profile,
+    path: &str,
+    content: &bytes::Bytes,
+    functions: &Functions,
+) -> Result<Arc<ParsedFile>, TemplateError> {
+    let key: ParsedKey = (profile, path.to_owned(), content.clone());
+    let bytes = content.len() + path.len();
+    PARSED.get_or_make(&key, || key.clone(), bytes, || template::parse(path, &content[..], functions))
 }
 
 fn parse_error(error: &TemplateError, path: &str, family: &Family<'_>, member: Member) -> Error {

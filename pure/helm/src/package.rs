@@ -54,10 +54,26 @@ pub fn package(chart: &Chart, options: &Options) -> Result<Package, Error> {
         .in_chart(&metadata.name)
         .with_hint("fetch the dependencies first: `landfall chart dependency build`"));
     }
+    pack(chart, &metadata, options.modified_s)
+}
+
+/// Packages a chart although declared dependencies may be missing: one that lies beside another and is vendored into it.
+///
+/// Errors: [`ErrorKind::Chart`]: a schema is no JSON.
+pub fn package_as_it_is(chart: &Chart) -> Result<Package, Error> {
+    pack(chart, &chart.metadata, 0)
+}
+
+/// What `Chart.yaml` says, as Go's encoder writes it: the configuration of a chart in a registry.
+pub fn metadata_value(metadata: &Metadata) -> Value {
+    metadata_json(metadata, true)
+}
+
+fn pack(chart: &Chart, metadata: &Metadata, modified_s: u64) -> Result<Package, Error> {
     let gzip = flate2::GzBuilder::new().extra(GZIP_EXTRA).comment("Helm").operating_system(255);
     let gzip = gzip.write(Vec::new(), flate2::Compression::default());
-    let mut archive = Archive { tar: tar::Builder::new(gzip), modified_s: options.modified_s };
-    archive.chart(chart, &metadata, "")?;
+    let mut archive = Archive { tar: tar::Builder::new(gzip), modified_s };
+    archive.chart(chart, metadata, "")?;
     let content =
         archive.tar.into_inner().and_then(flate2::write::GzEncoder::finish).map_err(|error| unwritable(&error))?;
     Ok(Package { file_name: format!("{}-{}.tgz", metadata.name, metadata.version), content })
@@ -173,7 +189,7 @@ fn dependency_json(dependency: &Dependency) -> Value {
     Value::Object(fields)
 }
 
-fn lock_json(lock: &Lock) -> Value {
+pub(crate) fn lock_json(lock: &Lock) -> Value {
     let dependencies: Vec<Value> = lock.dependencies.iter().map(dependency_json).collect();
     json!({ "generated": lock.generated, "digest": lock.digest, "dependencies": dependencies })
 }

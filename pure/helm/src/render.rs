@@ -116,6 +116,16 @@ impl Rendered {
         crds.chain(manifests).chain(hooks).filter(|sourced| !sourced.object.is_null())
     }
 
+    /// The objects of [`Rendered::objects`], without copying those of templates.
+    pub fn into_objects(self) -> Vec<Value> {
+        let crds = self.crds.iter().flat_map(|file| file.objects.iter().cloned());
+        let mut objects: Vec<Value> = crds.collect();
+        objects.extend(self.manifests.into_iter().map(|manifest| manifest.object));
+        objects.extend(self.hooks.into_iter().map(|hook| hook.manifest.object));
+        objects.retain(|object| !object.is_null());
+        objects
+    }
+
     /// The text that `helm template` prints.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -204,6 +214,20 @@ pub fn render_files(chart: &Chart, request: &Request, host: &mut dyn Host) -> Re
     run_templates(chart, request, host, &mut Vec::new()).map(|(_, output)| output.files)
 }
 
+/// Runs a chart's templates as linting does: charts that cannot be installed run too. `None` where the values do not fit
+/// the charts' dependencies, which linting passes over.
+///
+/// Errors: as [`render_files`].
+pub(crate) fn render_for_lint(
+    chart: &Chart,
+    request: &Request,
+    host: &mut dyn Host,
+) -> Result<Option<BTreeMap<String, Vec<u8>>>, Error> {
+    let mut family = Family::new(chart, request.profile)?;
+    let Ok(values) = settled_values(&mut family, request, &mut Vec::new()) else { return Ok(None) };
+    finish(&family, &values, request, host).map(|output| Some(output.files))
+}
+
 /// Everything up to the templates' output.
 fn run_templates<'chart>(
     chart: &'chart Chart,
@@ -211,41 +235,67 @@ fn run_templates<'chart>(
     host: &mut dyn Host,
     warnings: &mut Vec<String>,
 ) -> Result<(Family<'chart>, engine::Output), Error> {
-    let profile = request.profile;
-    let root = &chart.metadata.name;
-    check_installable(chart, profile)?;
+    check_installable(chart, request.profile)?;
     check_name(&request.name)?;
     if chart.metadata.deprecated {
         warnings.push("This chart is deprecated".to_owned());
     }
     collect_warnings(chart, warnings);
+    let mut family = Family::new(chart, request.profile)?;
+    let values = settled_values(&mut family, request, warnings)?;
+    let output = finish(&family, &values, request, host)?;
+    Ok((family, output))
+}
+
+/// Enables and disables charts, and gives the values that templates see.
+fn settled_values(
+    family: &mut Family<'_>,
+    request: &Request,
+    warnings: &mut Vec<String>,
+) -> Result<landfall_gotemplate::value::Map, Error> {
+    let root = family.name(family.root()).to_owned();
     let given = TemplateValue::from_json_with_integers(&Value::Object(request.values.clone()));
-    let mut family = Family::new(chart, profile)?;
     let mut repeated = Vec::new();
-    family.settle(&given, &mut repeated).map_err(|error| match profile {
-        Profile::Helm3 => error.in_chart(root),
-        Profile::Helm4 => error.wrapped("chart dependencies processing failed").in_chart(root),
+    family.settle(&given, &mut repeated).map_err(|error| match request.profile {
+        Profile::Helm3 => error.in_chart(&root),
+        Profile::Helm4 => error.wrapped("chart dependencies processing failed").in_chart(&root),
     })?;
-    let values = coalesce::coalesce(&family, family.root(), &given, Nulls::Remove, &mut repeated)
-        .map_err(|error| error.in_chart(root))?;
+    let values = coalesce::coalesce(family, family.root(), &given, Nulls::Remove, &mut repeated)
+        .map_err(|error| error.in_chart(&root))?;
     // Values are laid over each other several times on the way, and complain each time.
     for warning in repeated {
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
     }
+    Ok(values)
+}
+
+fn finish(
+    family: &Family<'_>,
+    values: &landfall_gotemplate::value::Map,
+    request: &Request,
+    host: &mut dyn Host,
+) -> Result<engine::Output, Error> {
     if !request.skip_schema_validation {
-        schema::check(&family, &values)?;
+        schema::check(family, values)?;
     }
-    check_kube_version(chart, &request.capabilities, profile)?;
-    let scope = engine::Scope {
-        values: &values,
-        release: objects::release(&request.name, &request.namespace, request.is_upgrade),
-        capabilities: objects::capabilities(&request.capabilities, profile),
-    };
+    let release = objects::release(&request.name, &request.namespace, request.is_upgrade);
+    if request.is_lint {
+        // The linter's release is none that is installed or upgraded.
+        if let TemplateValue::Map(release) = &release {
+            let unset = [("IsInstall", TemplateValue::Bool(false)), ("Revision", TemplateValue::int(0))];
+            for (key, value) in unset {
+                release.set(key.into(), value).expect("the release is never Go's nil map");
+            }
+        }
+    } else {
+        check_kube_version(family.chart(family.root()), &request.capabilities, request.profile)?;
+    }
+    let scope =
+        engine::Scope { values, release, capabilities: objects::capabilities(&request.capabilities, request.profile) };
     let options = Options { limits: request.limits.clone(), is_lint: request.is_lint, ..Options::default() };
-    let output = engine::run(&family, &scope, options, host)?;
-    Ok((family, output))
+    engine::run(family, &scope, options, host)
 }
 
 /// What templates wrote, as text.

@@ -4,7 +4,9 @@
 //! Source: Helm 3.21.4 `pkg/chartutil/jsonschema.go`; santhosh-tekuri/jsonschema 6.0.2 for the words.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Retrieve, Uri, ValidationError, Validator};
 use landfall_gotemplate::value::{Map, Value};
@@ -13,6 +15,7 @@ use serde_json::Value as Json;
 use crate::chart::Chart;
 use crate::error::{Error, ErrorKind};
 use crate::family::{Family, Member};
+use crate::remembered::Remembered;
 
 /// A schema ready to be used.
 #[derive(Debug)]
@@ -54,9 +57,24 @@ fn check_member(family: &Family<'_>, member: Member, values: &Map, report: &mut 
     }
 }
 
-fn check_one(chart: &Chart, schema: &[u8], values: &Map) -> Result<(), String> {
+/// Checks values against a schema that belongs to no chart yet: for linting.
+///
+/// Errors: the report, one line per path.
+pub(crate) fn check_json(schema: &[u8], values: &serde_json::Map<String, Json>) -> Result<(), String> {
+    let compiled = compile(schema)?;
+    let values = to_json(&Value::from_json_with_integers(&Json::Object(values.clone())));
+    let errors: Vec<ValidationError<'_>> = compiled.validator.iter_errors(&values).collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let mut text = String::new();
+    describe(errors.iter(), 0, &mut text);
+    Err(text)
+}
+
+fn check_one(chart: &Chart, schema: &Bytes, values: &Map) -> Result<(), String> {
     let compiled =
-        chart.compiled_schema.get_or_init(|| compile(schema)).as_ref().map_err(|reason| format!("{reason}\n"))?;
+        chart.compiled_schema.get_or_init(|| compiled(schema)).as_ref().map_err(|reason| format!("{reason}\n"))?;
     let values = to_json(&Value::Map(values.clone()));
     if compiled.validator.is_valid(&values) {
         return Ok(());
@@ -69,6 +87,15 @@ fn check_one(chart: &Chart, schema: &[u8], values: &Map) -> Result<(), String> {
 
 /// The schema dialects that are known without asking the network.
 const DIALECTS: [&str; 5] = ["draft-04", "draft-06", "draft-07", "2019-09", "2020-12"];
+
+/// How much text of schemas stays compiled.
+const SCHEMAS_BYTES_MAX: usize = 2 << 20;
+
+static COMPILED: Remembered<Bytes, Result<Arc<Compiled>, String>> = Remembered::of(SCHEMAS_BYTES_MAX);
+
+fn compiled(schema: &Bytes) -> Result<Arc<Compiled>, String> {
+    COMPILED.get_or_make(schema, || schema.clone(), schema.len(), || compile(schema).map(Arc::new))
+}
 
 fn compile(schema: &[u8]) -> Result<Compiled, String> {
     let schema = schema.strip_prefix(b"\xef\xbb\xbf").unwrap_or(schema);

@@ -99,13 +99,12 @@ pub(crate) fn render(
     let profile = settings.profile.unwrap_or(request.profile);
     let helm = settings.request(&application, &files, profile).map_err(Failure::refused)?;
     let output = landfall_helm::render::render(&chart, &helm, host).map_err(Failure::refused)?;
-    let objects = output.objects().map(|sourced| sourced.object.clone()).collect();
     Ok(Rendered {
-        objects,
         source_type: SourceType::Helm,
-        warnings: output.warnings,
+        warnings: output.warnings.clone(),
         // What lies at an address may change without any commit.
         is_deterministic: output.is_deterministic && !is_remote,
+        objects: output.into_objects(),
     })
 }
 

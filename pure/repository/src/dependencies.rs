@@ -181,7 +181,8 @@ fn is_local(repository: &str) -> bool {
     repository.starts_with("file://")
 }
 
-fn origin(repository: &str) -> Option<Origin> {
+/// Says where a dependency's `repository` points; `None` if it is empty.
+pub fn origin(repository: &str) -> Option<Origin> {
     let repository = repository.trim();
     if let Some(path) = repository.strip_prefix("file://") {
         return Some(Origin::Local { path: path.to_owned() });

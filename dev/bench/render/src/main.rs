@@ -17,6 +17,10 @@ mod measure;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// The allocator of the program that renders in the end.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the command line says.
 #[derive(Debug, Default)]
 pub(crate) struct Arguments {

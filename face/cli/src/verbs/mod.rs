@@ -66,7 +66,7 @@ pub enum Verb {
     /// Change what stands in files, comments and order kept.
     #[command(subcommand)]
     Set(set::SetVerb),
-    /// Package charts and index repositories of them.
+    /// Package, check, fetch and publish charts, and fetch what they depend on.
     #[command(subcommand)]
     Chart(chart::ChartVerb),
     /// Print the custom resource definitions, to be applied to a cluster.
@@ -147,7 +147,7 @@ pub async fn run(verb: Verb, outside: &dyn Outside) -> anyhow::Result<u8> {
         Verb::Top(arguments) => top::run(arguments, outside).await,
         Verb::Render(arguments) => render::run(arguments, outside).await,
         Verb::Set(verb) => set::run(verb, outside),
-        Verb::Chart(verb) => chart::run(verb, outside),
+        Verb::Chart(verb) => chart::run(verb, outside).await,
         Verb::Crds => {
             let texts: Vec<String> = crds::ALL.iter().map(|text| format!("{}\n", text.trim_end())).collect();
             outside.print(&texts.join("---\n"))?;

@@ -261,6 +261,27 @@ impl Outside for World {
         Ok((!below.is_empty()).then_some(below))
     }
 
+    fn make_folder(&self, _: &Path) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn remove(&self, file: &Path) -> anyhow::Result<()> {
+        self.files.lock().unwrap().remove(&clean(file));
+        Ok(())
+    }
+
+    fn absolute(&self, path: &Path) -> std::path::PathBuf {
+        Path::new("/work").join(path)
+    }
+
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn charts(&self) -> anyhow::Result<landfall_cli::ChartAccess> {
+        anyhow::bail!("this world has no network")
+    }
+
     fn print(&self, text: &str) -> anyhow::Result<()> {
         self.output.lock().unwrap().push_str(text);
         Ok(())

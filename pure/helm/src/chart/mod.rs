@@ -23,6 +23,7 @@ use serde_json::{Map, Value};
 
 use crate::Profile;
 use crate::error::{Error, ErrorKind};
+use crate::remembered::Remembered;
 use crate::values;
 
 /// A file of a chart.
@@ -56,9 +57,9 @@ pub struct Chart {
     pub subcharts: Vec<Arc<Chart>>,
     /// What loading had to say that is no error.
     pub warnings: Vec<String>,
-    values_by_profile: [OnceLock<Result<Map<String, Value>, Error>>; 2],
+    values_by_profile: [OnceLock<ReadValues>; 2],
     definitions: OnceLock<Vec<(usize, ReadDefinitions)>>,
-    pub(crate) compiled_schema: OnceLock<Result<crate::schema::Compiled, String>>,
+    pub(crate) compiled_schema: OnceLock<Result<Arc<crate::schema::Compiled>, String>>,
     pub(crate) sets: crate::engine::SetCache,
 }
 
@@ -106,11 +107,16 @@ impl Chart {
     pub fn default_values(&self, profile: Profile) -> Result<&Map<String, Value>, Error> {
         let slot = &self.values_by_profile[profile as usize];
         let read = slot.get_or_init(|| match &self.values_file {
-            None => Ok(Map::new()),
-            Some(text) => values::read(text, profile)
-                .map_err(|error| error.wrapped("cannot load values.yaml").in_chart(&self.metadata.name)),
+            None => Ok(Arc::new(Map::new())),
+            Some(text) => {
+                let key = (profile, text.clone());
+                VALUES.get_or_make(&key, || key.clone(), text.len(), || values::read(text, profile).map(Arc::new))
+            }
         });
-        read.as_ref().map_err(Clone::clone)
+        match read {
+            Ok(values) => Ok(values),
+            Err(error) => Err(error.clone().wrapped("cannot load values.yaml").in_chart(&self.metadata.name)),
+        }
     }
 
     /// The files of `crds/` that hold manifests, with the objects in them; read once.
@@ -133,7 +139,22 @@ impl Chart {
     }
 }
 
-fn definitions_in(content: &[u8]) -> ReadDefinitions {
+/// Default values as they were read.
+type ReadValues = Result<Arc<Map<String, Value>>, Error>;
+
+/// How much text of values files stays read.
+const VALUES_BYTES_MAX: usize = 4 << 20;
+/// How much text of definitions stays read: they are large, and the same in every render.
+const DEFINITIONS_BYTES_MAX: usize = 6 << 20;
+
+static VALUES: Remembered<(Profile, Bytes), ReadValues> = Remembered::of(VALUES_BYTES_MAX);
+static DEFINITIONS: Remembered<Bytes, ReadDefinitions> = Remembered::of(DEFINITIONS_BYTES_MAX);
+
+fn definitions_in(content: &Bytes) -> ReadDefinitions {
+    DEFINITIONS.get_or_make(content, || content.clone(), content.len(), || read_definitions(content))
+}
+
+fn read_definitions(content: &[u8]) -> ReadDefinitions {
     let terminated = [content, b"\n"].concat();
     let mut objects = landfall_yaml::read(&terminated, landfall_yaml::Resolver::Kubernetes)
         .map_err(|error| crate::go::yaml_error(&error, &terminated))?;

@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use clap::{Args, ValueEnum};
 use landfall_diff::compare::{DifferenceKind, compare};
 use landfall_diff::render::unified;
 use landfall_diff::rules::{Options, Rules};
 use landfall_diff::schemas::WithCustom;
+use landfall_helm::Profile;
 use landfall_kustomize::{AllowList, BuildFlags};
-use landfall_model::annotations::{FIELD_MANAGER, SECRET_TYPE_LABEL};
+use landfall_model::annotations::{FIELD_MANAGER, HELM_PROFILE, SECRET_TYPE_LABEL};
 use landfall_model::application::{Application, Source};
 use landfall_model::key::{GroupVersionKind, ObjectKey};
 use landfall_ports::cluster::{Cause, Cluster, Detail, Discovery, ListRequest, Selection, ServedKind};
@@ -366,6 +367,7 @@ async fn wanted(
             revision,
             kube_version: discovery.server_version.clone(),
             api_versions: api_versions(discovery),
+            profile: profile(application)?,
             now: session.outside.now(),
             random: session.outside.random()?,
             flags: BuildFlags::default(),
@@ -403,6 +405,13 @@ async fn wanted(
         bail!("the manifests of {} cannot be used; the warnings say why", application.metadata.name);
     }
     Ok(targets)
+}
+
+/// Which Helm renders the application's charts, as far as the Application says it.
+fn profile(application: &Application) -> anyhow::Result<Profile> {
+    let Some(name) = application.annotation(HELM_PROFILE) else { return Ok(Profile::default()) };
+    Profile::parse(name)
+        .with_context(|| format!("the annotation {HELM_PROFILE} is {name:?}\nhint: there are helm3 and helm4"))
 }
 
 /// Opens the files of a source: the tree, the source with its path in it, and the revision.

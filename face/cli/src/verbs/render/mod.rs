@@ -4,10 +4,12 @@ mod helm;
 mod kustomize;
 pub(crate) mod remotes;
 pub(crate) mod source;
+pub(crate) mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use landfall_helm::Profile;
 use landfall_kustomize::{AllowList, BuildFlags, Session};
 use landfall_model::application::{DirectorySource, Source};
 
@@ -45,6 +47,7 @@ pub struct RenderArguments {
 #[expect(clippy::large_enum_variant, reason = "made once per run")]
 enum Tool {
     /// Render a chart as `helm template` does.
+    #[command(disable_version_flag = true, visible_alias = "template")]
     Helm(helm::HelmArguments),
     /// Build a kustomization as `kustomize build` does.
     Kustomize(kustomize::KustomizeArguments),
@@ -53,7 +56,7 @@ enum Tool {
 /// Renders and prints.
 pub(super) async fn run(arguments: RenderArguments, outside: &dyn Outside) -> anyhow::Result<u8> {
     match (arguments.tool, arguments.folder) {
-        (Some(Tool::Helm(helm)), _) => helm::run(&helm, outside),
+        (Some(Tool::Helm(helm)), _) => helm::run(&helm, outside).await,
         (Some(Tool::Kustomize(kustomize)), _) => kustomize::run(&kustomize, outside).await,
         (None, folder) => {
             let folder = folder.unwrap_or_else(|| PathBuf::from("."));
@@ -68,6 +71,7 @@ pub(super) async fn run(arguments: RenderArguments, outside: &dyn Outside) -> an
                 revision: String::new(),
                 kube_version: String::new(),
                 api_versions: Vec::new(),
+                profile: Profile::default(),
                 now: outside.now(),
                 random: outside.random()?,
                 flags: BuildFlags::parse(arguments.kustomize_build_options.split_whitespace())
