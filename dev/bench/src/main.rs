@@ -10,6 +10,7 @@
 
 mod calibrator;
 mod process;
+mod sandbox;
 mod scenario;
 mod world;
 
@@ -17,6 +18,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 #[command(about = "Benchmarks against a real control plane")]
@@ -30,6 +34,18 @@ struct Arguments {
     /// How many commits and hand edits are timed
     #[arg(long, default_value_t = 50)]
     repetitions: usize,
+    /// Measure the embedded control plane beside the real one instead
+    #[arg(long)]
+    sandbox: bool,
+    /// With --sandbox: only these of start, apply, list, watch, memory
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// With --sandbox: how many applies are timed
+    #[arg(long, default_value_t = 3000)]
+    applies: usize,
+    /// With --sandbox: how many objects are held in memory
+    #[arg(long, default_value_t = 100_000)]
+    objects: usize,
     /// How many seconds the resting program is watched
     #[arg(long, default_value_t = 30)]
     rest_seconds: u64,
@@ -39,7 +55,8 @@ struct Arguments {
 async fn main() -> ExitCode {
     let _already_set = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = Arguments::parse();
-    match scenario::run(&arguments).await {
+    let measured = if arguments.sandbox { sandbox::run(&arguments).await } else { scenario::run(&arguments).await };
+    match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print(&format!("error: {error:#}"));

@@ -219,9 +219,12 @@ impl<'a> Rollout<'a> {
             "spec": {
                 "replicas": self.new_replicas(0),
                 "selector": selector, "template": template,
-                "minReadySeconds": json::integer(deployment, "/spec/minReadySeconds").unwrap_or(0),
             },
         });
+        let mut set = set;
+        if let Some(seconds) = json::integer(deployment, "/spec/minReadySeconds").filter(|seconds| *seconds > 0) {
+            json::set(&mut set, &["spec", "minReadySeconds"], seconds);
+        }
         match context.create(BY, "replicasets.apps", set) {
             Ok(set) => {
                 let count = wanted_of(&set.value);
@@ -448,6 +451,13 @@ impl<'a> Rollout<'a> {
         json::set(&mut status, &["terminatingReplicas"], sum("/status/terminatingReplicas"));
         json::set(&mut status, &["observedGeneration"], json::integer(deployment, "/metadata/generation").unwrap_or(0));
         let now = context.stamp();
+        let paused =
+            json::flag(deployment, "/spec/paused") && deployment.pointer("/spec/progressDeadlineSeconds").is_some();
+        if paused {
+            // The real controller says this before it looks at anything else.
+            let message = "Deployment is paused";
+            set_condition(&mut status, "Progressing", "Unknown", "DeploymentPaused", message, &now, true);
+        }
         if available >= self.replicas - self.max_unavailable {
             let message = "Deployment has minimum availability.";
             set_condition(&mut status, "Available", "True", "MinimumReplicasAvailable", message, &now, true);

@@ -201,7 +201,7 @@ impl View<'_> {
     fn delete(&self, context: &Context<'_>, pod: &Value) {
         let id = ObjectId::of(&"pods".into(), pod);
         if context.delete(BY, &id, &DeleteOptions::background()).is_some() {
-            let message = format!("delete Pod {} in StatefulSet {} successful", json::name(pod), self.id.name);
+            let message = format!("Delete Pod {} in StatefulSet {} successful", json::name(pod), self.id.name);
             context.event(BY, self.set, "Normal", "SuccessfulDelete", &message);
         }
     }
@@ -239,7 +239,7 @@ impl View<'_> {
                 }
                 if context.create(BY, "persistentvolumeclaims", made).is_ok() {
                     let message =
-                        format!("create Claim {claim_name} Pod {name} in StatefulSet {} success", self.id.name);
+                        format!("Create Claim {claim_name} Pod {name} in StatefulSet {} success", self.id.name);
                     context.event(BY, self.set, "Normal", "SuccessfulCreate", &message);
                 }
             }
@@ -251,12 +251,12 @@ impl View<'_> {
         }
         match context.create(BY, "pods", pod) {
             Ok(_) => {
-                let message = format!("create Pod {name} in StatefulSet {} successful", self.id.name);
+                let message = format!("Create Pod {name} in StatefulSet {} successful", self.id.name);
                 context.event(BY, self.set, "Normal", "SuccessfulCreate", &message);
                 true
             }
             Err(error) => {
-                let message = format!("create Pod {name} in StatefulSet {} failed error: {error}", self.id.name);
+                let message = format!("Create Pod {name} in StatefulSet {} failed error: {error}", self.id.name);
                 context.event(BY, self.set, "Warning", "FailedCreate", &message);
                 context.again_in((Controller::StatefulSet, self.id.clone()), AGAIN);
                 false
