@@ -108,6 +108,7 @@ fn with_remote(renderer: &Renderer, mut input: Input, tree: &MemoryTree, pin: &s
         }
         match renderer.attempt(&input) {
             Attempt::Open(open) => questions = open,
+            Attempt::Missing(missing) => panic!("no chart is here, yet {missing:?} is asked for"),
             Attempt::Done(result) => {
                 let rendered = result.unwrap();
                 assert_eq!(rendered.pins, [("git@h.example:o/r.git//base?ref=main".to_owned(), pin.to_owned())]);

@@ -2,7 +2,11 @@
 //! rendered from the registry, and used as a dependency. Without docker-registry nothing is tested here, which with CI=true
 //! is a failure.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests; whoever runs them sees what was left out")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests; whoever runs them sees what was left out"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -87,7 +91,11 @@ fn a_chart_goes_to_a_registry_and_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write(folder, "web/Chart.yaml", "{apiVersion: v2, name: web, version: 1.2.3+build.4, description: A chart}\n");
-    write(folder, "web/templates/a.yaml", "kind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-{{ .Chart.Version }}'}\n");
+    write(
+        folder,
+        "web/templates/a.yaml",
+        "kind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-{{ .Chart.Version }}'}\n",
+    );
     let (told, _) = done(folder, "chart lint web");
     assert!(told.contains("==> Linting web") && told.ends_with("1 chart(s) linted, 0 chart(s) failed\n"), "{told}");
     let (told, _) = done(folder, "chart package web -d out");
@@ -136,7 +144,9 @@ fn what_needs_a_cluster_or_a_program_is_refused_with_a_reason() {
     let folder = folder.path();
     write(folder, "web/Chart.yaml", "{apiVersion: v2, name: web, version: 1.0.0}\n");
     write(folder, "web/templates/a.yaml", "kind: ConfigMap\nmetadata: {name: x}\n");
-    for (flag, reason) in [("--validate", "kubectl apply --dry-run=server"), ("--post-renderer ./x", "pipe what is printed")] {
+    for (flag, reason) in
+        [("--validate", "kubectl apply --dry-run=server"), ("--post-renderer ./x", "pipe what is printed")]
+    {
         let output = landfall(folder, &format!("render helm web {flag}"));
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && told.contains(reason), "{flag}: {told}");

@@ -188,6 +188,7 @@ impl Controller {
             references: Vec::new(),
             kube_version: capabilities.kube_version,
             api_versions: capabilities.api_versions,
+            profile: self.profile(application).map_err(|unavailable| vec![unavailable.condition])?,
             kustomize: self.kustomize_flags(source),
             fetched: Vec::new(),
         };

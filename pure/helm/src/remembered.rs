@@ -85,10 +85,15 @@ mod tests {
         let kept: Remembered<String, usize> = Remembered::of(10);
         let made = std::cell::Cell::new(0);
         let ask = |key: &str| {
-            kept.get_or_make(key, || key.to_owned(), 4, || {
-                made.set(made.get() + 1);
-                made.get()
-            })
+            kept.get_or_make(
+                key,
+                || key.to_owned(),
+                4,
+                || {
+                    made.set(made.get() + 1);
+                    made.get()
+                },
+            )
         };
         assert_eq!((ask("a"), ask("b"), ask("a")), (1, 2, 1));
         assert_eq!(ask("c"), 3, "the first generation is full");

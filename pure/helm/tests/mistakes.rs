@@ -26,7 +26,12 @@ const HELPERS: &str = "{{- define \"app.policy\" -}}\n{{ .Values.image.pull.poli
 const MISTAKES: &[Mistake] = &[
     Mistake {
         wrong: Line("x: {{ .Values.image.tag.name }}"),
-        told: &["app/templates/a.yaml:3:", "<.Values.image.tag.name>", "`image.tag` is not set", "set `image.tag.name` in the values"],
+        told: &[
+            "app/templates/a.yaml:3:",
+            "<.Values.image.tag.name>",
+            "`image.tag` is not set",
+            "set `image.tag.name` in the values",
+        ],
     },
     Mistake {
         wrong: Line("x: {{ .Values.gone.deeper.still }}"),
@@ -46,7 +51,12 @@ const MISTAKES: &[Mistake] = &[
     },
     Mistake {
         wrong: Line("x: {{ .Values.number | upper }}"),
-        told: &["app/templates/a.yaml:3:", "expected string; got float64", "argument 1 of `upper` must be a string", "toString"],
+        told: &[
+            "app/templates/a.yaml:3:",
+            "expected string; got float64",
+            "argument 1 of `upper` must be a string",
+            "toString",
+        ],
     },
     Mistake {
         wrong: Line("x: {{ trimSuffix \"a\" .Values.gone }}"),
@@ -69,7 +79,10 @@ const MISTAKES: &[Mistake] = &[
     Mistake { wrong: Line("x: {{ end }}"), told: &["app/templates/a.yaml:3", "unexpected {{end}}"] },
     Mistake { wrong: Line("x: {{ .Values.text "), told: &["app/templates/a.yaml:3", "unclosed action"] },
     Mistake { wrong: Line("x: {{ .Values.my-text }}"), told: &["app/templates/a.yaml:3", "bad character U+002D '-'"] },
-    Mistake { wrong: Line("x: {{ Values.text }}"), told: &["app/templates/a.yaml:3", "function \"Values\" not defined"] },
+    Mistake {
+        wrong: Line("x: {{ Values.text }}"),
+        told: &["app/templates/a.yaml:3", "function \"Values\" not defined"],
+    },
     Mistake { wrong: Line("x: {{ $text }}"), told: &["app/templates/a.yaml:3", "undefined variable \"$text\""] },
     Mistake {
         wrong: Line("x: {{ index .Values.list 5 }}"),
@@ -95,11 +108,11 @@ const MISTAKES: &[Mistake] = &[
         wrong: Line("x: {{ .Values.list.first }}"),
         told: &["app/templates/a.yaml:3:", "the value `list`", "not a map"],
     },
+    Mistake { wrong: Line("x: {{ .Chart.name }}"), told: &["app/templates/a.yaml:3:", "can't evaluate field name"] },
     Mistake {
-        wrong: Line("x: {{ .Chart.name }}"),
-        told: &["app/templates/a.yaml:3:", "can't evaluate field name"],
+        wrong: Line("x: {{ include \"app.policy\" }}"),
+        told: &["app/templates/a.yaml:3", "wrong number of args for include: want 2 got 1"],
     },
-    Mistake { wrong: Line("x: {{ include \"app.policy\" }}"), told: &["app/templates/a.yaml:3", "wrong number of args for include: want 2 got 1"] },
     Mistake {
         wrong: Line("x: {{ range .Values.list }}{{ .Release.Name }}{{ end }}"),
         told: &["app/templates/a.yaml:3:", "can't evaluate field Release", ".Release"],
@@ -114,7 +127,12 @@ const MISTAKES: &[Mistake] = &[
     },
     Mistake {
         wrong: Line("x: a: b"),
-        told: &["YAML parse error on app/templates/a.yaml", "line 3", "mapping values are not allowed", ">    3 | x: a: b"],
+        told: &[
+            "YAML parse error on app/templates/a.yaml",
+            "line 3",
+            "mapping values are not allowed",
+            ">    3 | x: a: b",
+        ],
     },
     Mistake {
         wrong: Line("x:\n\ty: 2"),
@@ -171,10 +189,7 @@ const MISTAKES: &[Mistake] = &[
         wrong: File("charts/redis/Chart.yaml", "{apiVersion: v2, name: text, version: 1.0.0}"),
         told: &["type mismatch on text", "subchart text of app", "must be a map"],
     },
-    Mistake {
-        wrong: File("charts/redis/Chart.yaml", "{apiVersion: v2, version: 1.0.0}"),
-        told: &["redis", "name"],
-    },
+    Mistake { wrong: File("charts/redis/Chart.yaml", "{apiVersion: v2, version: 1.0.0}"), told: &["redis", "name"] },
 ];
 
 fn message(wrong: &Wrong, profile: Profile) -> String {

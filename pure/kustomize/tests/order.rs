@@ -114,7 +114,11 @@ fn inputs_whose_order_does_not_matter_may_stand_in_any() {
         ),
         (
             "resources: [a.yaml, b.yaml, c.yaml]\nconfigMapGenerator:\n",
-            &["- {name: one, literals: [a=1, b=2]}", "- {name: two, literals: [a=1]}", "- {name: three, literals: [b=2, a=1]}"],
+            &[
+                "- {name: one, literals: [a=1, b=2]}",
+                "- {name: two, literals: [a=1]}",
+                "- {name: three, literals: [b=2, a=1]}",
+            ],
         ),
         ("resources: [a.yaml, b.yaml, c.yaml]\nreplicas:\n", &["- {name: web, count: 3}", "- {name: db, count: 4}"]),
     ];
