@@ -123,7 +123,7 @@ const MISTAKES: &[Mistake] = &[
     },
     Mistake {
         wrong: Line("x: {{ ternary 1 2 \"yes\" }}"),
-        told: &["app/templates/a.yaml:3:", "expected bool", "argument 3 of `ternary` must be a boolean"],
+        told: &["app/templates/a.yaml:3:", "expected bool; found \"yes\""],
     },
     Mistake {
         wrong: Line("x: a: b"),

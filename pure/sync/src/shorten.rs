@@ -30,7 +30,7 @@ pub fn shorten(status: &mut ApplicationStatus, before: &ApplicationStatus, now: 
     if total <= LISTS_BYTES_MAX {
         return None;
     }
-    // What a sync did is told again by what there is, so it goes first.
+    // What is not well of either list goes before what is well of both; what a sync did is told again by what there is.
     let mut left = LISTS_BYTES_MAX;
     let mut kinds = BTreeSet::new();
     let all = status.resources.len();
@@ -39,12 +39,17 @@ pub fn shorten(status: &mut ApplicationStatus, before: &ApplicationStatus, now: 
         .iter()
         .map(|resource| is_news(resource) || kinds.insert((resource.group.clone(), resource.kind.clone())))
         .collect();
-    let kept = choose(&keeps, &resource_sizes, &mut left);
+    let results = status.operation_state.as_ref().and_then(|state| state.sync_result.as_ref());
+    let result_keeps: Vec<bool> = results.iter().flat_map(|result| &result.resources).map(is_result_news).collect();
+    let mut kept = vec![false; resource_sizes.len()];
+    let mut results_kept = vec![false; result_sizes.len()];
+    for is_must in [true, false] {
+        choose(is_must, &keeps, &resource_sizes, &mut kept, &mut left);
+        choose(is_must, &result_keeps, &result_sizes, &mut results_kept, &mut left);
+    }
     retain(&mut status.resources, &kept);
     if let Some(result) = status.operation_state.as_mut().and_then(|state| state.sync_result.as_mut()) {
-        let keeps: Vec<bool> = result.resources.iter().map(is_result_news).collect();
-        let kept = choose(&keeps, &result_sizes, &mut left);
-        retain(&mut result.resources, &kept);
+        retain(&mut result.resources, &results_kept);
     }
     let message = format!(
         "the application has {all} objects, more than its status can name: {} that are as they should be are left out of \
@@ -61,18 +66,14 @@ pub fn shorten(status: &mut ApplicationStatus, before: &ApplicationStatus, now: 
     known.is_none().then_some(condition)
 }
 
-/// Says which entries stay: those that must, as far as they fit, then the others in order.
-fn choose(musts: &[bool], sizes: &[usize], left: &mut usize) -> Vec<bool> {
-    let mut kept = vec![false; sizes.len()];
-    for is_must in [true, false] {
-        for (index, size) in sizes.iter().enumerate() {
-            if musts[index] == is_must && *size <= *left {
-                kept[index] = true;
-                *left -= size;
-            }
+/// Says which of the entries stay that must (or need not), in order, as far as they fit.
+fn choose(is_must: bool, musts: &[bool], sizes: &[usize], kept: &mut [bool], left: &mut usize) {
+    for (index, size) in sizes.iter().enumerate() {
+        if musts[index] == is_must && *size <= *left {
+            kept[index] = true;
+            *left -= size;
         }
     }
-    kept
 }
 
 fn retain<T>(entries: &mut Vec<T>, kept: &[bool]) {

@@ -65,7 +65,8 @@ impl LocalConfig {
         if text.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
-        let value = landfall_yaml::read_one(text, landfall_yaml::Resolver::Kubernetes)?;
+        let mut value = landfall_yaml::read_one(text, landfall_yaml::Resolver::Kubernetes)?;
+        without_nulls(&mut value);
         serde_json::from_value(value).context("that is no config of argocd")
     }
 
@@ -132,6 +133,18 @@ impl LocalConfig {
             self.current_context = self.contexts.first().map(|known| known.name.clone()).unwrap_or_default();
         }
         true
+    }
+}
+
+/// Takes out what is written but empty, as Go reads it.
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(without_nulls);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(without_nulls),
+        _ => {}
     }
 }
 
