@@ -373,7 +373,7 @@ async fn top_prints_its_picture_where_there_is_no_terminal() {
     let desk = Desk::signed_in(landfall, "mine", "");
     let picture = desk.run(&["top", "--once"]).await.unwrap();
     assert!(
-        picture.contains("1 application ") && picture.contains("OutOfSync") && picture.contains("shop"),
+        picture.contains("  1 application\n") && picture.contains("OutOfSync") && picture.contains("shop"),
         "{picture}"
     );
     assert!(desk.run(&["top"]).await.unwrap_err().contains("--once"));
