@@ -59,20 +59,26 @@ pub async fn serve_on(controller: Arc<Controller>, listener: TcpListener) -> std
 /// Answers requests.
 pub fn router(controller: Arc<Controller>) -> Router {
     let server = Server { controller, keys: Arc::default() };
+    let metrics = Router::new().route("/metrics", get(metrics)).with_state(server.clone());
+    health_and_webhook(server).merge(metrics)
+}
+
+fn health_and_webhook(server: Server) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readiness))
-        .route("/metrics", get(metrics))
         .route("/api/webhook", post(webhook::receive).layer(DefaultBodyLimit::max(WEBHOOK_BYTES_MAX)))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_LIMIT))
         .with_state(server)
 }
 
-/// Answers requests, those to the API among them.
+/// Answers requests to the API, and those to health and webhook. Metrics name every application and ask nobody who they
+/// are: they are served by [`router`] only.
 pub fn router_with_api(api: Arc<Api>) -> Router {
     let answers =
         Router::new().route("/api/badge", get(api::badge::answer)).fallback(api::answer).with_state(api.clone());
-    router(api.controller.clone()).merge(answers)
+    let server = Server { controller: api.controller.clone(), keys: Arc::default() };
+    health_and_webhook(server).merge(answers)
 }
 
 async fn readiness(State(server): State<Server>) -> Response {

@@ -15,7 +15,7 @@ use crate::remote::client::{Client, encoded};
 
 /// Arguments of `landfall proj role`.
 #[derive(Debug, Args)]
-pub struct RoleArguments {
+pub(crate) struct RoleArguments {
     #[command(subcommand)]
     verb: RoleVerb,
 }

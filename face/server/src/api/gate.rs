@@ -3,43 +3,9 @@
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 use landfall_api::error::ApiError;
+pub use landfall_identity::caller::Caller;
+pub use landfall_identity::enforcer::Part;
 use serde_json::{Value, json};
-
-/// Somebody who calls.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Caller {
-    /// The account, or the provider's name of the user; `""` for nobody.
-    pub subject: String,
-    /// Who vouches for it.
-    pub issuer: String,
-    /// Where the request came from.
-    pub address: String,
-}
-
-impl Caller {
-    /// Somebody without a token.
-    pub fn anonymous() -> Self {
-        Self::default()
-    }
-
-    /// The name to show and to write into records.
-    pub fn name(&self) -> &str {
-        &self.subject
-    }
-}
-
-/// One thing that an action is about, inside an application.
-#[derive(Debug, Clone, Copy)]
-pub struct Part<'a> {
-    /// The API group; `""` is the core's.
-    pub group: &'a str,
-    /// The kind.
-    pub kind: &'a str,
-    /// The namespace; `""` for cluster-scoped kinds.
-    pub namespace: &'a str,
-    /// The name.
-    pub name: &'a str,
-}
 
 /// Something that was done, or tried, to be remembered.
 #[derive(Debug, Clone, Default)]
@@ -90,7 +56,7 @@ pub struct Open;
 impl Gate for Open {
     async fn identify(&self, _headers: &HeaderMap, address: &str) -> Result<Caller, ApiError> {
         let (subject, issuer) = ("admin".to_owned(), "landfall".to_owned());
-        Ok(Caller { subject, issuer, address: address.to_owned() })
+        Ok(Caller { subject, issuer, address: address.to_owned(), ..Caller::anonymous() })
     }
 
     fn permits(&self, _: &Caller, _: &str, _: &str, _: &str) -> bool {

@@ -11,6 +11,7 @@ pub(crate) mod call;
 mod dispatch;
 pub mod gate;
 mod grpc;
+pub mod known;
 pub mod openapi;
 mod operations;
 mod own;
