@@ -121,6 +121,8 @@ impl Watch {
 #[derive(Default)]
 struct State {
     discovery: Option<Arc<Discovery>>,
+    /// How often what is served was forgotten: an answer that was asked for before the last time is not kept.
+    discoveries_forgotten: u64,
     discovery_failure: Option<(ClusterError, jiff::Timestamp)>,
     watches: HashMap<GroupKind, Watch>,
     index: Index,
@@ -207,6 +209,7 @@ impl LiveCluster {
         if let Some(answer) = self.known_discovery(false) {
             return answer;
         }
+        let forgotten = self.state().discoveries_forgotten;
         let asking = std::pin::pin!(self.cluster.discovery());
         let patience = std::pin::pin!(self.clock.sleep(DISCOVERY_LIMIT));
         let answer = match futures::future::select(asking, patience).await {
@@ -222,7 +225,9 @@ impl LiveCluster {
         match answer {
             Ok(fresh) => {
                 let fresh = Arc::new(fresh);
-                state.discovery = Some(fresh.clone());
+                if state.discoveries_forgotten == forgotten {
+                    state.discovery = Some(fresh.clone());
+                }
                 state.discovery_failure = None;
                 Ok(fresh)
             }
@@ -248,7 +253,7 @@ impl LiveCluster {
     /// was not found.
     pub fn forget_discovery(&self) {
         let mut state = self.state();
-        state.discovery = None;
+        state.forget_discovery();
         state.discovery_failure = None;
     }
 
@@ -449,7 +454,7 @@ impl LiveCluster {
                 state.learn(schemas.as_ref(), &record);
                 concerned = state.index.put(record);
                 if is_definition {
-                    state.discovery = None;
+                    state.forget_discovery();
                     concerned.extend(std::mem::take(&mut state.without_kind));
                 }
             }
@@ -458,7 +463,7 @@ impl LiveCluster {
                 let version = object::resource_version(&live);
                 concerned = state.index.end(&object::key(&live), object::uid(&live), version);
                 if is_definition {
-                    state.discovery = None;
+                    state.forget_discovery();
                     Arc::make_mut(&mut state.schemas).remove(&live);
                     state.schemas_version += 1;
                 }
@@ -484,6 +489,12 @@ impl LiveCluster {
 impl State {
     fn part(&mut self, kind: &GroupKind, namespace: &str) -> Option<&mut Part> {
         self.watches.get_mut(kind)?.parts.get_mut(namespace)
+    }
+
+    /// What is served is asked for again the next time, and an answer that is under way is not kept.
+    fn forget_discovery(&mut self) {
+        self.discovery = None;
+        self.discoveries_forgotten += 1;
     }
 
     /// Takes the schemas out of a definition that is new or changed.

@@ -28,7 +28,10 @@ impl Controller {
     pub(super) async fn measure_operation(&self, before: &Application, after: &ApplicationStatus) {
         let Some(ended) = after.operation_state.as_ref().filter(|state| state.phase.is_completed()) else { return };
         let identity = |state: &OperationState| (state.phase, state.started_at.0, state.finished_at.map(|at| at.0));
-        if before.status.operation_state.as_ref().map(identity) == Some(identity(ended)) {
+        // Times are whole seconds: of two operations in one second the history tells them apart.
+        let last = |status: &ApplicationStatus| status.history.last().map(|entry| entry.id);
+        let was = before.status.operation_state.as_ref().map(identity);
+        if was == Some(identity(ended)) && last(&before.status) == last(after) {
             return;
         }
         let server = self.server_of(before);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use landfall_model::application::Application;
 use landfall_model::key::GroupVersionKind;
+use landfall_model::plan::WaitUntil;
 use landfall_model::status::OperationState;
 use landfall_model::time::Time;
 use landfall_ports::cluster::ClusterError;
@@ -76,6 +77,11 @@ impl Controller {
                 now: Time::of(self.clock.now()),
             });
             if plan.groups.is_empty() {
+                // A server serves a kind a moment after it says that its definition is established, and tells nobody.
+                if plan.waits.iter().any(|wait| wait.until == WaitUntil::KindServed) {
+                    view.grounds.cluster.live.forget_discovery();
+                    self.again_later(pass.key, super::FAILURE_WAIT * 2);
+                }
                 return Ok(Operated { state: plan.state, compared: Some(compared), then: None });
             }
             // What ends within the pass is written at its end. People are told before what takes a while.
