@@ -37,13 +37,14 @@ unit:
 testbed:
 	$(CARGO) xtask testbed build
 
+# With --workspace what the unit tests built is used again.
 e2e:
-	$(CARGO) test --locked --package landfall-e2e -- --test-threads 1
+	$(CARGO) test --locked --workspace --test e2e --test helm_programs --test workloads -- --test-threads 1
 
 # Half a minute per target over the committed seeds; longer by hand: make fuzz FUZZ_SECONDS=3600
 FUZZ_SECONDS ?= 30
 fuzz:
-	$(CARGO) run --locked --quiet --package landfall-fuzz -- all --seconds $(FUZZ_SECONDS)
+	$(CARGO) run --locked --quiet --bin landfall-fuzz -- all --seconds $(FUZZ_SECONDS)
 
 conformance:
 	for suite in yaml semver strvals gotemplate helm kustomize; do $(CARGO) xtask conformance $$suite; done
