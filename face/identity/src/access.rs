@@ -292,13 +292,13 @@ pub(crate) fn encoded(texts: &BTreeMap<String, Option<String>>) -> BTreeMap<&Str
     texts.iter().map(|(key, text)| (key, encode(text))).collect()
 }
 
-/// How the server writes.
-pub(crate) fn write() -> Write {
+/// How the server writes: under its own field manager, and never by force.
+pub fn write() -> Write {
     Write { manager: MANAGER.to_owned(), force: false, dry_run: false, strict: false }
 }
 
-/// What a refusal of the cluster means to a caller.
-pub(crate) fn refused(error: &ClusterError) -> ApiError {
+/// What a refusal of the cluster means to a caller of the API.
+pub fn refused(error: &ClusterError) -> ApiError {
     let code = match error.cause {
         Cause::NotFound | Cause::NotServed => Code::NotFound,
         Cause::AlreadyExists => Code::AlreadyExists,

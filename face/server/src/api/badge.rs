@@ -72,8 +72,7 @@ pub(crate) async fn answer(State(api): State<Arc<Api>>, request: Request) -> Res
             return drawn(&[("Not Found", PURPLE)]);
         }
         // The worst of them speaks for all.
-        let health =
-            of_projects.iter().map(|application| application.status.health.status).max_by_key(|h| severity(*h));
+        let health = of_projects.iter().map(|application| application.status.health.status).max();
         let synced = of_projects.iter().all(|application| application.status.sync.status == SyncStatusCode::Synced);
         parts.push(health_part(health.unwrap_or_default()));
         parts.push(sync_part(if synced { SyncStatusCode::Synced } else { SyncStatusCode::OutOfSync }));
@@ -107,17 +106,6 @@ fn sync_part(sync: SyncStatusCode) -> (String, &'static str) {
         SyncStatusCode::Unknown => GREY,
     };
     (sync.as_str().to_owned(), color)
-}
-
-fn severity(health: HealthStatus) -> u8 {
-    match health {
-        HealthStatus::Healthy => 0,
-        HealthStatus::Suspended => 1,
-        HealthStatus::Progressing => 2,
-        HealthStatus::Missing => 3,
-        HealthStatus::Unknown => 4,
-        HealthStatus::Degraded => 5,
-    }
 }
 
 /// Parts beside each other, as SVG.

@@ -7,16 +7,14 @@ use landfall_api::error::{ApiError, Code};
 use landfall_flow::destinations::KnownCluster;
 use landfall_flow::home::{AppKey, HomeKind, Known};
 use landfall_flow::reconcile::Controller;
+pub(crate) use landfall_identity::access::{refused, write};
 use landfall_model::application::Application;
 use landfall_model::status::Condition;
-use landfall_ports::cluster::{Cause, ClusterError, Delete, Patch, Write};
+use landfall_ports::cluster::{Cause, Delete, Patch};
 use serde_json::{Value, json};
 
 use super::Api;
 use super::gate::{Caller, Part};
-
-/// The field manager of what people write through the API.
-pub(crate) const MANAGER: &str = "argocd-server";
 
 /// What an operation answers.
 pub(crate) enum Answer {
@@ -248,37 +246,18 @@ impl Call {
     }
 }
 
-/// How the API writes.
-pub(crate) fn write() -> Write {
-    Write { manager: MANAGER.to_owned(), force: false, dry_run: false, strict: false }
-}
-
-/// What a refusal of a cluster means to a caller.
-pub(crate) fn refused(error: &ClusterError) -> ApiError {
-    let code = match error.cause {
-        Cause::NotFound | Cause::NotServed => Code::NotFound,
-        Cause::AlreadyExists => Code::AlreadyExists,
-        Cause::Conflict => Code::Aborted,
-        Cause::Invalid | Cause::TooLarge => Code::InvalidArgument,
-        Cause::Forbidden | Cause::Unauthorized => Code::FailedPrecondition,
-        Cause::Unreachable | Cause::TooManyRequests | Cause::Gone => Code::Unavailable,
-        Cause::Internal => Code::Internal,
-    };
-    let refusal = ApiError::of(code, error.to_string());
-    match error.cause {
-        Cause::Forbidden | Cause::Unauthorized => {
-            refusal.hint("the server's own service account may not do this in the cluster: see its Role")
-        }
-        _ => refusal,
-    }
-}
-
 /// Conditions as one refusal.
 pub(crate) fn conditions(name: &str, found: &[Condition]) -> ApiError {
     let mut words: Vec<String> =
         found.iter().map(|condition| format!("{:?}: {}", condition.condition_type, condition.message)).collect();
     words.dedup();
     ApiError::invalid(format!("application spec for {name} is invalid: {}", words.join(";")))
+}
+
+/// The sources that a request means, counted from 1.
+pub(crate) fn source_positions(request: &Value) -> Vec<i64> {
+    let positions = request.get("sourcePositions").and_then(Value::as_array);
+    positions.into_iter().flatten().filter_map(Value::as_i64).collect()
 }
 
 /// A text of a request; `""` if it is not there.

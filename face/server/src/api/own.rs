@@ -186,7 +186,7 @@ fn compare(order: &str, a: &(AppKey, Arc<Known>), b: &(AppKey, Arc<Known>)) -> O
             "project" => project_of(known),
             "sync" => application.map_or("Unknown", |found| found.status.sync.status.as_str()).to_owned(),
             // The worst last, so that `-health` begins with it.
-            "health" => application.map_or(9, |found| severity(found.status.health.status)).to_string(),
+            "health" => application.map_or(9, |found| found.status.health.status as u8).to_string(),
             "syncedAt" => time(application.and_then(|found| found.status.history.last()?.deployed_at)),
             "createdAt" => time(application.and_then(|found| found.metadata.creation_timestamp)),
             _ => String::new(),
@@ -198,17 +198,6 @@ fn compare(order: &str, a: &(AppKey, Arc<Known>), b: &(AppKey, Arc<Known>)) -> O
         _ => field(a).cmp(&field(b)),
     };
     by_field.then_with(|| a.0.name.cmp(&b.0.name)).then_with(|| a.0.namespace.cmp(&b.0.namespace))
-}
-
-fn severity(status: HealthStatus) -> u8 {
-    match status {
-        HealthStatus::Healthy => 0,
-        HealthStatus::Suspended => 1,
-        HealthStatus::Progressing => 2,
-        HealthStatus::Missing => 3,
-        HealthStatus::Unknown => 4,
-        HealthStatus::Degraded => 5,
-    }
 }
 
 async fn pages(api: &Arc<Api>, request: &Parts) -> Result<Response, ApiError> {

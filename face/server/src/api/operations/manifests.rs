@@ -12,7 +12,7 @@ use landfall_tree::MemoryTree;
 use serde_json::{Value, json};
 
 use super::secrets::masked;
-use crate::api::call::{Call, Outcome, conditions, lean, text, texts};
+use crate::api::call::{Call, Outcome, conditions, lean, source_positions, text, texts};
 
 /// The largest folder of files that somebody may send, unpacked. Source: Argo CD `reposerver.streamed.manifest.max.extracted.size`.
 const UNPACKED_BYTES_MAX: u64 = 256 << 20;
@@ -51,19 +51,13 @@ fn revisions(application: &Application, request: &Value) -> Result<Vec<Option<St
     if given.is_empty() {
         return Ok(vec![some(text(request, "revision"))]);
     }
-    let positions: Vec<i64> = request
-        .get("sourcePositions")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_i64)
-        .collect();
+    let positions = source_positions(request);
     if positions.is_empty() {
         return Ok(given.iter().map(|revision| some(revision)).collect());
     }
     let mut wanted = vec![None; sources.len()];
     for (position, revision) in positions.iter().zip(&given) {
-        let place = usize::try_from(*position - 1).ok().and_then(|at| wanted.get_mut(at));
+        let place = usize::try_from(position.saturating_sub(1)).ok().and_then(|at| wanted.get_mut(at));
         *place.ok_or_else(|| {
             ApiError::invalid(format!(
                 "source position {position} is out of range: there are {} sources",

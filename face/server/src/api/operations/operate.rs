@@ -14,7 +14,7 @@ use landfall_sync::rollback::{self, RollbackRequest};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::call::{Call, Held, Outcome, flag, text, texts, value_of};
+use crate::api::call::{Call, Held, Outcome, flag, source_positions, text, texts, value_of};
 
 /// Starts a sync.
 pub(crate) async fn sync(call: &Call, request: &Value) -> Outcome {
@@ -96,13 +96,7 @@ fn wanted_revisions(application: &Application, request: &Value) -> Result<(Strin
         return Ok((if revision.is_empty() { first } else { revision }, Vec::new()));
     }
     let sources = application.spec.sources();
-    let positions: Vec<i64> = request
-        .get("sourcePositions")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_i64)
-        .collect();
+    let positions = source_positions(request);
     if positions.is_empty() {
         if given.is_empty() {
             return Ok((String::new(), Vec::new()));
@@ -122,7 +116,7 @@ fn wanted_revisions(application: &Application, request: &Value) -> Result<(Strin
     }
     let mut wanted: Vec<String> = sources.iter().map(|source| source.target_revision.clone()).collect();
     for (position, revision) in positions.iter().zip(given) {
-        let place = usize::try_from(*position - 1).ok().and_then(|at| wanted.get_mut(at));
+        let place = usize::try_from(position.saturating_sub(1)).ok().and_then(|at| wanted.get_mut(at));
         let place = place.ok_or_else(|| {
             ApiError::invalid(format!(
                 "source position {position} is out of range: there are {} sources",
