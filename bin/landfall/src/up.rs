@@ -356,7 +356,10 @@ pub(crate) fn describe(application: &Application) -> String {
     }
     for resource in &status.resources {
         if let Some(health) = resource.health.as_ref().filter(|health| health.status != HealthStatus::Healthy) {
-            line.push_str(&format!("\n    {} {}: {}", resource.key(), health.status, health.message));
+            line.push_str(&format!("\n    {} {}", resource.key(), health.status));
+            if !health.message.is_empty() {
+                line.push_str(&format!(": {}", health.message));
+            }
         }
     }
     line
