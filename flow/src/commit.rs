@@ -1,11 +1,13 @@
 //! Writes what a pass concluded onto the Application: one request if anything changed, none otherwise.
 //!
-//! Status, operation and the refresh annotation go in one merge patch, so that nobody ever sees half of it. A patch that
-//! clears `operation` names the resource version it is about: an operation that a person sets in between is not lost but
-//! makes the patch fail with a conflict, and the pass is repeated.
+//! Status, operation and the refresh annotation go in one merge patch, so that nobody ever sees half of it. What a person
+//! asks for while a pass runs is not lost: an operation, a refresh or a termination that came after the pass had read the
+//! Application is left for the next pass; one that comes while the patch is on its way makes it fail with a conflict,
+//! because a patch that clears `operation` names the resource version it is about, and the pass is repeated.
 
 use landfall_model::annotations::{FIELD_MANAGER, REFRESH};
-use landfall_model::status::{ApplicationStatus, Operation};
+use landfall_model::application::Application;
+use landfall_model::status::{ApplicationStatus, Operation, OperationPhase};
 use landfall_ports::cluster::{Cluster, ClusterError, Patch, Write};
 use serde_json::{Map, Value, json};
 
@@ -22,6 +24,9 @@ pub enum Request {
 
 /// What is written.
 pub struct Writing<'a> {
+    /// The Application as the pass read it: what was asked for since is not the pass's to clear. `None` where it cannot
+    /// be read.
+    pub read: Option<&'a Application>,
     /// The status as it is to be.
     pub status: &'a ApplicationStatus,
     /// `operation` as it is to be: the one that runs, or none.
@@ -67,16 +72,19 @@ fn manager() -> Write {
 }
 
 fn patch(known: &Known, writing: &Writing<'_>) -> Option<Value> {
-    let wanted = serde_json::to_value(writing.status).expect("a status serialises");
+    let application = known.application.as_ref().ok();
+    let mut wanted = serde_json::to_value(writing.status).expect("a status serialises");
+    if application.is_some_and(|application| is_terminated_since(application, writing.status)) {
+        wanted["operationState"]["phase"] = json!(OperationPhase::Terminating);
+    }
     let mut patch = Map::new();
     let status = landfall_merge::merge_patch::create(&known.status, &wanted);
     if status.as_object().is_none_or(|fields| !fields.is_empty()) && !only_says_when(&status) {
         patch.insert("status".to_owned(), status);
     }
-    let application = known.application.as_ref().ok();
     let mut metadata = Map::new();
     let operation = application.and_then(|application| application.operation.as_ref());
-    if writing.operation != operation {
+    if writing.operation != operation && !is_asked_since(operation, writing) {
         patch.insert("operation".to_owned(), json!(writing.operation));
         // A merge patch merges: what the old operation had and the new one has not must go.
         if let (Some(old), Some(new)) = (operation, writing.operation) {
@@ -84,8 +92,8 @@ fn patch(known: &Known, writing: &Writing<'_>) -> Option<Value> {
         }
         metadata.insert("resourceVersion".to_owned(), json!(known.resource_version));
     }
-    let asks = application.is_some_and(|application| application.annotation(REFRESH).is_some());
-    if writing.refresh == Request::Clear && asks {
+    let asks = |application: &Application| application.annotation(REFRESH).is_some();
+    if writing.refresh == Request::Clear && application.is_some_and(asks) && writing.read.is_some_and(asks) {
         metadata.insert("annotations".to_owned(), json!({REFRESH: null}));
         // Who asked for a refresh waits for this: say that it was done although nothing else changed.
         if let Some(at) = writing.status.reconciled_at {
@@ -97,6 +105,21 @@ fn patch(known: &Known, writing: &Writing<'_>) -> Option<Value> {
         patch.insert("metadata".to_owned(), Value::Object(metadata));
     }
     (!patch.is_empty()).then_some(Value::Object(patch))
+}
+
+/// Says whether the operation that stands there is neither the one that the pass read nor the one that it carried out.
+fn is_asked_since(operation: Option<&Operation>, writing: &Writing<'_>) -> bool {
+    let read = writing.read.and_then(|application| application.operation.as_ref());
+    let carried_out = writing.status.operation_state.as_ref().map(|state| &state.operation);
+    operation.is_some() && operation != read && operation != carried_out
+}
+
+/// Says whether somebody ended the operation that the pass would leave running.
+fn is_terminated_since(application: &Application, status: &ApplicationStatus) -> bool {
+    let (Some(now), Some(wanted)) = (&application.status.operation_state, &status.operation_state) else {
+        return false;
+    };
+    now.phase == OperationPhase::Terminating && !wanted.phase.is_completed() && now.started_at == wanted.started_at
 }
 
 /// A patch that changes nothing but the moment of the last comparison is not worth a write.

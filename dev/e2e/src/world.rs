@@ -266,10 +266,7 @@ impl World {
                 return Ok(application);
             }
             if started.elapsed() > self.wait_max {
-                bail!(
-                    "{name} did not become {what}; its status is {}",
-                    serde_json::to_string_pretty(&application.status)?
-                );
+                bail!("{name} did not become {what}; it is {}", serde_json::to_string_pretty(&application)?);
             }
             tokio::time::sleep(LOOK).await;
         }

@@ -7,6 +7,7 @@
 //! - nothing is made anew that could be changed in place, and objects that are nobody's stay as they are
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ const URL: &str = "https://git.example.test/shop.git";
 const NAME: &str = "shop";
 /// How long a scenario may take to come to rest.
 const REST_MAX: Duration = Duration::from_secs(900);
+
+/// How long a call is held back while a person does something.
+const HELD_BACK: Duration = Duration::from_secs(5);
 
 /// What is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +64,37 @@ impl Script for AtOneCall {
     }
 }
 
+/// Holds one call back, not counting the events of watches.
+#[derive(Default)]
+struct HoldsOneBack {
+    left: Mutex<Option<usize>>,
+    is_held: AtomicBool,
+}
+
+impl HoldsOneBack {
+    /// Lets so many calls through from now on, and holds back the next.
+    fn hold(&self, number: usize) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(number);
+    }
+
+    fn holds(&self) -> bool {
+        self.is_held.load(Ordering::Relaxed)
+    }
+}
+
+impl Script for HoldsOneBack {
+    fn fate(&self, call: &Call) -> Fate {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(number) = left.filter(|_| call.port != Port::Watch) else { return Fate::Pass };
+        *left = number.checked_sub(1);
+        if number > 0 {
+            return Fate::Pass;
+        }
+        self.is_held.store(true, Ordering::Relaxed);
+        Fate::Late(HELD_BACK, When::Before)
+    }
+}
+
 /// Plays a scenario with one fault, or none. Returns the calls of the first process until the world came to rest.
 pub fn play(scenario: Scenario, fate: Option<(u64, Fate)>) -> anyhow::Result<Vec<Call>> {
     simulate(async |timeline| {
@@ -75,6 +110,34 @@ pub fn play(scenario: Scenario, fate: Option<(u64, Fate)>) -> anyhow::Result<Vec
         let kills = matches!(fate, Some((_, Fate::Kill(_))));
         check(scenario, &mut world, &hooks_before, &before, if fate.is_none() || kills { 1 } else { 3 }).await?;
         Ok(calls)
+    })
+}
+
+/// Holds back the call of this number after a second commit while somebody asks for a sync. It has to be carried out, at
+/// whatever moment it was asked for. Returns whether it could be asked for; `None` if there are fewer calls.
+pub fn ask_during(scenario: Scenario, number: usize) -> anyhow::Result<Option<bool>> {
+    simulate(async |timeline| {
+        let mut world = World::start(timeline, 7).await?;
+        commit(scenario, &world, 1);
+        world.apply(&application(NAME, URL, "app")).await?;
+        let script = Arc::new(HoldsOneBack::default());
+        world.revive(script.clone());
+        settle(&mut world, &[NAME.to_owned()]).await?;
+        world.run_for(Duration::from_secs(10)).await;
+        script.hold(number);
+        commit(scenario, &world, 2);
+        let until = world.around.timeline.elapsed() + HELD_BACK * 20;
+        while !script.holds() && world.around.timeline.elapsed() < until {
+            world.run_for(HELD_BACK / 20).await;
+        }
+        let is_asked = world.sync_by_hand(NAME).await?;
+        settle(&mut world, &[NAME.to_owned()]).await?;
+        world.run_for(HELD_BACK * 2).await;
+        let forgotten = world.forgotten_operations();
+        anyhow::ensure!(forgotten.is_empty(), "never carried out: {forgotten:?}");
+        let violations = world.around.judge.violations();
+        anyhow::ensure!(violations.is_empty(), "{}", violations.join("\n"));
+        Ok(script.holds().then_some(is_asked))
     })
 }
 

@@ -51,3 +51,23 @@ fn a_deletion_survives_a_fault_at_its_calls() {
 fn a_take_over_survives_a_fault_at_its_calls() {
     at_its_calls(Scenario::TakeOver);
 }
+
+/// With hooks an operation is written before it runs; without, it is through within one pass.
+#[test]
+fn a_sync_that_is_asked_for_during_any_call_is_carried_out() {
+    let ask = |scenario| {
+        let mut asked = 0;
+        for number in 0.. {
+            match injection::ask_during(scenario, number) {
+                Ok(Some(is_asked)) => asked += usize::from(is_asked),
+                Ok(None) => break,
+                Err(error) => panic!("{scenario:?}, during call {number} after the second commit: {error:#}"),
+            }
+        }
+        assert!(asked > 3, "{scenario:?}: it could be asked for during {asked} calls only");
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| ask(Scenario::SecondSync));
+        scope.spawn(|| ask(Scenario::TakeOver));
+    });
+}

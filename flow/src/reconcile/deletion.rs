@@ -172,7 +172,12 @@ impl Controller {
         if status.conditions.iter().map(|c| &c.message).eq(application.status.conditions.iter().map(|c| &c.message)) {
             return Ok(());
         }
-        let writing = Writing { status: &status, operation: application.operation.as_ref(), refresh: Request::Keep };
+        let writing = Writing {
+            read: Some(application),
+            status: &status,
+            operation: application.operation.as_ref(),
+            refresh: Request::Keep,
+        };
         commit::write(&*self.home_cluster, &self.home, pass.key, known, &writing).await.map(|_| ())
     }
 

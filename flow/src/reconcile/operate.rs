@@ -9,6 +9,7 @@ use landfall_model::status::OperationState;
 use landfall_model::time::Time;
 use landfall_ports::cluster::ClusterError;
 use landfall_sync::compare::Compared;
+use landfall_sync::conclude::operation_while_running;
 use landfall_sync::decide::Decision;
 use landfall_sync::plan::{self, PlanRequest};
 use landfall_sync::shorten::shorten;
@@ -116,7 +117,9 @@ impl Controller {
         status.operation_state = Some(state.clone());
         // The end of the pass tells that it was shortened.
         let _told_later = shorten(&mut status, &application.status, pass.now);
-        let writing = Writing { status: &status, operation: Some(&state.operation), refresh: Request::Keep };
+        let operation = operation_while_running(application, state);
+        let writing =
+            Writing { read: Some(application), status: &status, operation: Some(&operation), refresh: Request::Keep };
         commit::write(&*self.home_cluster, &self.home, pass.key, &current, &writing).await.map(|_| ())
     }
 }

@@ -250,8 +250,12 @@ impl Controller {
             let (reason, is_warning) = (EventReason::StatusRefreshed, true);
             verdict.events.push(Event { reason, is_warning, message: told.message });
         }
-        let writing =
-            Writing { status: &verdict.status, operation: verdict.operation.as_ref(), refresh: Request::Clear };
+        let writing = Writing {
+            read: Some(application),
+            status: &verdict.status,
+            operation: verdict.operation.as_ref(),
+            refresh: Request::Clear,
+        };
         commit::write(&*self.home_cluster, &self.home, pass.key, &current, &writing).await?;
         self.measure_operation(application, &verdict.status).await;
         for event in verdict.events {
@@ -471,7 +475,7 @@ impl Controller {
             last_transition_time: Some(now),
         }];
         status.sync.status = landfall_model::status::SyncStatusCode::Unknown;
-        let writing = Writing { status: &status, operation: None, refresh: Request::Keep };
+        let writing = Writing { read: None, status: &status, operation: None, refresh: Request::Keep };
         commit::write(&*self.home_cluster, &self.home, key, known, &writing).await.map(|_| ())
     }
 }

@@ -16,7 +16,7 @@ use landfall_model::status::{
 use landfall_model::time::Time;
 
 use crate::compare::Compared;
-use crate::decide::Decision;
+use crate::decide::{Decision, running_operation};
 use crate::{explain, retry, start};
 
 /// What a pass found and did.
@@ -168,11 +168,22 @@ fn has_ended(before: &ApplicationStatus, state: &OperationState) -> bool {
 
 fn operation(request: &ConcludeRequest<'_>, state: Option<&OperationState>) -> Option<Operation> {
     match state {
-        Some(state) if !state.phase.is_completed() => Some(state.operation.clone()),
+        Some(state) if !state.phase.is_completed() => Some(operation_while_running(request.application, state)),
         // An operation that was asked for and has not begun yet must not be lost with the end of an older one.
-        Some(state) if has_ended(&request.application.status, state) => None,
+        Some(state) if has_ended(&request.application.status, state) => asked_meanwhile(request.application).cloned(),
         Some(_) | None => request.application.operation.clone(),
     }
+}
+
+/// What `operation` is to be while an operation runs: that one, or the next if somebody asked for it meanwhile.
+pub fn operation_while_running(application: &Application, state: &OperationState) -> Operation {
+    asked_meanwhile(application).unwrap_or(&state.operation).clone()
+}
+
+/// The operation that was asked for while another one ran: what runs stands both there and in the status.
+fn asked_meanwhile(application: &Application) -> Option<&Operation> {
+    let running = running_operation(application)?;
+    application.operation.as_ref().filter(|operation| **operation != running.operation)
 }
 
 fn sync_status(request: &ConcludeRequest<'_>) -> SyncStatus {
