@@ -74,7 +74,7 @@ fn manager() -> Write {
 fn patch(known: &Known, writing: &Writing<'_>) -> Option<Value> {
     let application = known.application.as_ref().ok();
     let mut wanted = serde_json::to_value(writing.status).expect("a status serialises");
-    if application.is_some_and(|application| is_terminated_since(application, writing.status)) {
+    if application.is_some_and(|application| is_terminated_since(application, writing)) {
         wanted["operationState"]["phase"] = json!(OperationPhase::Terminating);
     }
     let mut patch = Map::new();
@@ -114,12 +114,15 @@ fn is_asked_since(operation: Option<&Operation>, writing: &Writing<'_>) -> bool 
     operation.is_some() && operation != read && operation != carried_out
 }
 
-/// Says whether somebody ended the operation that the pass would leave running.
-fn is_terminated_since(application: &Application, status: &ApplicationStatus) -> bool {
-    let (Some(now), Some(wanted)) = (&application.status.operation_state, &status.operation_state) else {
+/// Says whether somebody ended the operation that the pass read as running and would leave so.
+fn is_terminated_since(application: &Application, writing: &Writing<'_>) -> bool {
+    let phase = |application: &Application| application.status.operation_state.as_ref().map(|state| state.phase);
+    let was_so = writing.read.and_then(phase) == Some(OperationPhase::Terminating);
+    let (Some(now), Some(wanted)) = (&application.status.operation_state, &writing.status.operation_state) else {
         return false;
     };
-    now.phase == OperationPhase::Terminating && !wanted.phase.is_completed() && now.started_at == wanted.started_at
+    let is_the_same = now.started_at == wanted.started_at;
+    !was_so && is_the_same && now.phase == OperationPhase::Terminating && !wanted.phase.is_completed()
 }
 
 /// A patch that changes nothing but the moment of the last comparison is not worth a write.

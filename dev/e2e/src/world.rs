@@ -266,7 +266,11 @@ impl World {
                 return Ok(application);
             }
             if started.elapsed() > self.wait_max {
-                bail!("{name} did not become {what}; it is {}", serde_json::to_string_pretty(&application)?);
+                bail!(
+                    "{name} did not become {what}; its status is {}, its operation {}",
+                    serde_json::to_string_pretty(&application.status)?,
+                    serde_json::to_string_pretty(&application.operation)?
+                );
             }
             tokio::time::sleep(LOOK).await;
         }

@@ -152,10 +152,12 @@ fn given_up(state: OperationState, why: &str, now: Time) -> OperationState {
     OperationState { phase: OperationPhase::Failed, message, finished_at: Some(now), ..state }
 }
 
-/// Applies the retry rules to what ended in this pass; what had ended before stays as it was.
+/// Applies the retry rules to what ended in this pass; what had ended before stays as it was, and what somebody ended is
+/// not tried again.
 fn settled(before: &ApplicationStatus, state: OperationState, now: Time) -> OperationState {
     let is_old = before.operation_state.as_ref() == Some(&state);
-    if is_old || !state.phase.is_completed() { state } else { retry::settle(state, now) }
+    let is_terminated = before.operation_state.as_ref().is_some_and(|old| old.phase == OperationPhase::Terminating);
+    if is_old || is_terminated || !state.phase.is_completed() { state } else { retry::settle(state, now) }
 }
 
 /// Says whether an operation ended in this pass.

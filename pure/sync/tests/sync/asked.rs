@@ -54,7 +54,9 @@ fn a_dry_run_is_no_attempt_for_the_automatic_policy() {
 #[test]
 fn a_terminated_sync_deletes_its_running_hook_and_ends() {
     let mut world = World::new(json!({}), vec![config("a", "1"), hook(job("slow-job"), "PreSync")]);
-    world.ask(manual_sync(false));
+    let mut operation = manual_sync(false);
+    operation["retry"] = json!({"limit": -1});
+    world.ask(operation);
     world.run();
     assert_eq!(world.phase(), OperationPhase::Running);
     world.application.status.operation_state.as_mut().expect("runs").phase = OperationPhase::Terminating;
