@@ -327,6 +327,11 @@ impl ApiError {
         )
     }
 
+    /// What stands behind the server cannot be asked.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(503, "ServiceUnavailable", message, Value::Null)
+    }
+
     /// The `Status` object as it goes over the wire.
     pub(crate) fn to_status(&self) -> Value {
         let mut status = Map::new();

@@ -71,7 +71,12 @@ pub fn compare(chapter: &Chapter, answers: &[Answer]) -> anyhow::Result<(usize, 
         let mut differences = Vec::new();
         match wanted.and_then(|row| row.get("answer")) {
             None => differences.push("it has no recorded answer".to_string()),
-            Some(wanted) => differ(wanted, &stored(exchange, answer), "", &mut differences),
+            Some(wanted) => {
+                // Recorded before something was known to be chance, perhaps.
+                let mut wanted = wanted.clone();
+                normal(&mut wanted);
+                differ(&wanted, &stored(exchange, answer), "", &mut differences);
+            }
         }
         if !differences.is_empty() {
             differences.truncate(DIFFERENCES_MAX);

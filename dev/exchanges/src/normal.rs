@@ -1,4 +1,4 @@
-//! What of an answer is chance: uids, times, revisions, addresses, generated names. They become words in angle brackets.
+//! What of an answer is chance: uids, times, ages, revisions, addresses, generated names. They become words in angle brackets.
 
 use std::sync::OnceLock;
 
@@ -17,6 +17,7 @@ fn patterns() -> &'static [(Regex, &'static str)] {
             (r"current: \d+", "current: <rv>"),
             (r"(ResourceVersion in (?:the )?(?:precondition|object meta|record)):? \(?\d+\)?", "$1 <rv>"),
             (r"in record \(\d+\)", "in record (<rv>)"),
+            (r#""resourceVersion":"\d+""#, "\"resourceVersion\":\"<rv>\""),
         ]
         .into_iter()
         .map(|(pattern, word)| (Regex::new(pattern).expect("the pattern is one"), word))
@@ -46,6 +47,7 @@ fn walk(value: &mut Value, key: &str) {
                 "resourceVersion" if text.parse::<u64>().is_ok_and(|number| number > 0) => Some("<rv>"),
                 "continue" if !text.is_empty() => Some("<continue>"),
                 "token" if text.len() > 20 => Some("<token>"),
+                "cells" if is_age(text) => Some("<age>"),
                 _ => None,
             };
             match word {
@@ -73,6 +75,12 @@ fn walk(value: &mut Value, key: &str) {
         }
         Value::Null | Value::Bool(_) => {}
     }
+}
+
+/// Ages in tables: `8s`, `2m5s`, `<invalid>` is none.
+fn is_age(text: &str) -> bool {
+    static FORM: OnceLock<Regex> = OnceLock::new();
+    FORM.get_or_init(|| Regex::new(r"^(\d+[smhdy])+$").expect("the pattern is one")).is_match(text)
 }
 
 fn generated_name(metadata: &mut Map<String, Value>) {

@@ -11,6 +11,7 @@ pub(crate) mod escalation;
 mod rules;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use rules::covers;
 
@@ -19,7 +20,7 @@ use serde_json::Value;
 use crate::error::ApiError;
 use crate::json;
 use crate::operations::Core;
-use crate::store::ResourceKey;
+use crate::store::{ResourceKey, Stored};
 use crate::tokens::{Identity, MASTERS};
 
 /// What somebody wants to do.
@@ -74,6 +75,39 @@ pub(crate) fn rules_for(core: &Core, who: &Identity, namespace: &str) -> Vec<(Va
     found
 }
 
+/// The roles that somebody's bindings name although they do not exist, in the real server's words.
+pub(crate) fn missing_roles(core: &Core, who: &Identity, namespace: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut look = |key: &str, space: Option<&str>| {
+        let listing = core.store.list(&ResourceKey::from(key), space, None);
+        for binding in listing.map(|listing| listing.items).unwrap_or_default() {
+            let subjects = json::list(&binding.value, "/subjects");
+            if !subjects.iter().any(|subject| is_subject(subject, who, space.unwrap_or_default())) {
+                continue;
+            }
+            let (kind, name) =
+                (json::text(&binding.value, "/roleRef/kind"), json::text(&binding.value, "/roleRef/name"));
+            if role(core, kind, name, space.unwrap_or_default()).is_none() {
+                let plural = if kind == "Role" { "role" } else { "clusterrole" };
+                found.push(format!("{plural}.rbac.authorization.k8s.io {name:?} not found"));
+            }
+        }
+    };
+    look("clusterrolebindings.rbac.authorization.k8s.io", None);
+    if !namespace.is_empty() {
+        look("rolebindings.rbac.authorization.k8s.io", Some(namespace));
+    }
+    found
+}
+
+/// Several errors as Go's aggregate shows them.
+pub(crate) fn aggregated(errors: &[String]) -> String {
+    match errors {
+        [only] => only.clone(),
+        several => format!("[{}]", several.join(", ")),
+    }
+}
+
 fn gather(core: &Core, who: &Identity, binding: &Value, namespace: &str, found: &mut Vec<(Value, String)>) {
     let Some(subject) = json::list(binding, "/subjects").iter().find(|subject| is_subject(subject, who, namespace))
     else {
@@ -100,12 +134,16 @@ fn gather(core: &Core, who: &Identity, binding: &Value, namespace: &str, found: 
 
 /// The rules of a role.
 pub(crate) fn role_rules(core: &Core, kind: &str, name: &str, namespace: &str) -> Vec<Value> {
-    let held = match kind {
+    let held = role(core, kind, name, namespace);
+    held.map(|held| json::list(&held.value, "/rules").to_vec()).unwrap_or_default()
+}
+
+fn role(core: &Core, kind: &str, name: &str, namespace: &str) -> Option<Arc<Stored>> {
+    match kind {
         "ClusterRole" => core.store.get(&"clusterroles.rbac.authorization.k8s.io".into(), "", name),
         "Role" => core.store.get(&"roles.rbac.authorization.k8s.io".into(), namespace, name),
         _ => None,
-    };
-    held.map(|held| json::list(&held.value, "/rules").to_vec()).unwrap_or_default()
+    }
 }
 
 fn is_subject(subject: &Value, who: &Identity, namespace: &str) -> bool {
@@ -135,7 +173,12 @@ pub(crate) fn require(core: &Core, who: &Identity, wanted: &Attributes) -> Resul
     if authorize(core, who, wanted).is_some() {
         return Ok(());
     }
-    Err(refusal(who, wanted))
+    let mut refused = refusal(who, wanted);
+    let missing = missing_roles(core, who, &wanted.namespace);
+    if !missing.is_empty() {
+        refused.message = format!("{}: RBAC: {}", refused.message, aggregated(&missing));
+    }
+    Err(refused)
 }
 
 /// The refusal of something that nobody allowed.

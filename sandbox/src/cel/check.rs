@@ -118,6 +118,68 @@ pub(crate) fn undefined_field(expression: &Expression, schema: &Json, text: &str
     found
 }
 
+/// An operator between two values whose types, as far as a schema tells them, do not go together: what the compiler says of it, and where
+/// the operator stands.
+pub(crate) fn mismatch(expression: &Expression, schema: &Json, text: &str) -> Option<(String, usize)> {
+    let mut found = None;
+    walk(expression, &mut |part| {
+        let Expression::Call(name, None, arguments) = part else { return };
+        let [one, other] = arguments.as_slice() else { return };
+        let is_order = matches!(name.as_str(), "<" | "<=" | ">" | ">=");
+        if found.is_some() || !(is_order || matches!(name.as_str(), "+" | "-" | "*" | "/" | "%" | "==" | "!=")) {
+            return;
+        }
+        let (Some(one), Some(other)) = (scalar_type(one, schema), scalar_type(other, schema)) else { return };
+        let are_numbers = is_order && one != "string" && one != "bool" && other != "string" && other != "bool";
+        if one != other && !are_numbers {
+            let place = operator_place(text, name).unwrap_or(0);
+            found = Some((format!("found no matching overload for '_{name}_' applied to '({one}, {other})'"), place));
+        }
+    });
+    found
+}
+
+/// The type of a constant, or of a field that a schema knows.
+fn scalar_type(expression: &Expression, schema: &Json) -> Option<&'static str> {
+    match expression {
+        Expression::Literal(Literal::Bool(_)) => Some("bool"),
+        Expression::Literal(Literal::Int(_)) => Some("int"),
+        Expression::Literal(Literal::Uint(_)) => Some("uint"),
+        Expression::Literal(Literal::Double(_)) => Some("double"),
+        Expression::Literal(Literal::Text(_)) => Some("string"),
+        Expression::Call(name, None, arguments) if matches!(name.as_str(), "+" | "-" | "*" | "/" | "%") => {
+            let [one, other] = arguments.as_slice() else { return None };
+            scalar_type(one, schema).filter(|one| Some(*one) == scalar_type(other, schema))
+        }
+        _ => {
+            let at = schema_of(expression, schema)?;
+            let is_plain = json::text(at, "/format").is_empty() && !json::flag(at, "/x-kubernetes-int-or-string");
+            match json::text(at, "/type") {
+                "string" if is_plain => Some("string"),
+                "integer" => Some("int"),
+                "number" => Some("double"),
+                "boolean" => Some("bool"),
+                _ => None,
+            }
+        }
+    }
+}
+
+/// Where an operator stands in a text, in characters; quoted parts do not count.
+fn operator_place(text: &str, operator: &str) -> Option<usize> {
+    let mut quote = None;
+    for (place, (at, c)) in text.char_indices().enumerate() {
+        match quote {
+            Some(held) if held == c => quote = None,
+            Some(_) => {}
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            None if text[at..].starts_with(operator) => return Some(place),
+            None => {}
+        }
+    }
+    None
+}
+
 /// The schema of a path that begins with `self` or `oldSelf`.
 fn schema_of<'s>(expression: &Expression, schema: &'s Json) -> Option<&'s Json> {
     match expression {

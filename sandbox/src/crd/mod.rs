@@ -51,12 +51,42 @@ pub(crate) struct CustomResource {
     pub(crate) columns: Vec<Column>,
     /// JSON paths by which objects can be selected.
     pub(crate) selectable_fields: Vec<String>,
-    /// Whether objects change their form between versions by a webhook.
-    pub(crate) converts_by_webhook: bool,
+    /// The webhook by which objects change their form between versions.
+    pub(crate) conversion: Option<Conversion>,
     /// Whether the schema has rules.
     pub(crate) has_rules: bool,
     /// The sentence for clients of a deprecated version.
     pub(crate) deprecation_warning: Option<String>,
+}
+
+/// How objects of a definition are brought from one version to another.
+#[derive(Debug, Clone)]
+pub(crate) struct Conversion {
+    /// `clientConfig`: `url` or `service`, and `caBundle`.
+    pub(crate) client: Value,
+    /// The version of ConversionReview that the webhook understands.
+    pub(crate) review_version: String,
+}
+
+impl Conversion {
+    fn of(definition: &Value) -> Option<Self> {
+        let conversion =
+            definition.pointer("/spec/conversion").filter(|held| json::text(held, "/strategy") == "Webhook")?;
+        let understood = json::list(conversion, "/webhook/conversionReviewVersions");
+        let known = |version: &&Value| *version == "v1" || *version == "v1beta1";
+        Some(Self {
+            client: conversion.pointer("/webhook/clientConfig").cloned().unwrap_or_default(),
+            review_version: understood.iter().find(known).and_then(Value::as_str).unwrap_or("v1").to_string(),
+        })
+    }
+}
+
+/// The row of the version in which a definition's objects are kept, whether it is served or not.
+pub(crate) fn storage_row(core: &Core, key: &ResourceKey) -> Option<Resource> {
+    let definition = core.store.get(&ResourceKey::from(CRD_RESOURCE), "", key.as_str())?;
+    let version =
+        json::list(&definition.value, "/spec/versions").iter().find(|version| json::flag(version, "/storage"))?;
+    Some(resource(&definition.value, version, json::text(version, "/name")))
 }
 
 /// The store's key of the objects that a definition defines.
@@ -66,8 +96,12 @@ pub(crate) fn resource_key(definition: &Value) -> ResourceKey {
 
 /// Serves what a definition defines, and brings its status up to date.
 pub(crate) fn follow(core: &Core, old: Option<&Value>, definition: &Value) {
-    if old.is_some_and(|old| old.get("spec") == definition.get("spec") && old.get("status") == definition.get("status"))
-    {
+    let is_same = |old: &Value| {
+        old.get("spec") == definition.get("spec")
+            && old.get("status") == definition.get("status")
+            && json::is_terminating(old) == json::is_terminating(definition)
+    };
+    if old.is_some_and(is_same) {
         return;
     }
     let key = resource_key(definition);
@@ -77,12 +111,6 @@ pub(crate) fn follow(core: &Core, old: Option<&Value>, definition: &Value) {
     }
     let mut next = definition.clone();
     write_status(core, &mut next, conflict.as_deref());
-    if !json::is_terminating(&next) && !json::list(&next, "/metadata/finalizers").iter().any(|f| f == CLEANUP_FINALIZER)
-    {
-        let mut finalizers = json::list(&next, "/metadata/finalizers").to_vec();
-        finalizers.push(json!(CLEANUP_FINALIZER));
-        json::set(&mut next, &["metadata", "finalizers"], finalizers);
-    }
     if next == *definition {
         return;
     }
@@ -219,7 +247,7 @@ fn resource(definition: &Value, version: &Value, storage_version: &str) -> Resou
     let schema = version.pointer("/schema/openAPIV3Schema").cloned();
     let custom = CustomResource {
         merge: CustomSchema::new(schema.as_ref()),
-        converts_by_webhook: json::text(definition, "/spec/conversion/strategy") == "Webhook",
+        conversion: Conversion::of(definition),
         has_rules: schema.as_ref().is_some_and(rules::has_rules),
         schema,
         columns: json::list(version, "/additionalPrinterColumns").iter().map(column).collect(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::Value;
 
-use crate::cel::check::{condition_problem, undefined_field, uses};
+use crate::cel::check::{condition_problem, mismatch, undefined_field, uses};
 use crate::cel::syntax::shown_at;
 use crate::cel::value::Value as Cel;
 use crate::cel::{Evaluation, Expression, parse};
@@ -165,26 +165,33 @@ pub(super) fn check(schema: &Value, field: &str, causes: &mut Vec<Cause>) {
         }
         let problem = match parse(text) {
             Err(error) => Some(error.shown(text)),
-            Ok(expression) => match undefined_field(&expression, schema, text) {
-                Some((name, at)) => Some(shown_at("", &format!("undefined field '{name}'"), at, text)),
-                None => condition_problem(&expression, &["self", "oldSelf"]).map(|why| {
-                    if why.starts_with("must evaluate") {
-                        "cel expression must evaluate to a bool".to_string()
-                    } else {
-                        shown_at("", &why, 0, text)
-                    }
+            Ok(expression) => undefined_field(&expression, schema, text)
+                .map(|(name, at)| shown_at("", &format!("undefined field '{name}'"), at, text))
+                .or_else(|| mismatch(&expression, schema, text).map(|(why, at)| shown_at("", &why, at, text)))
+                .or_else(|| {
+                    condition_problem(&expression, &["self", "oldSelf"]).map(|why| {
+                        if why.starts_with("must evaluate") {
+                            "cel expression must evaluate to a bool".to_string()
+                        } else {
+                            shown_at("", &why, 0, text)
+                        }
+                    })
                 }),
-            },
         };
         if let Some(problem) = problem {
-            let shown = serde_json::json!({
-                "Rule": text, "Message": json::text(rule, "/message"),
-                "MessageExpression": json::text(rule, "/messageExpression"),
-                "Reason": rule.get("reason").cloned().unwrap_or(Value::Null),
-                "FieldPath": json::text(rule, "/fieldPath"),
-                "OptionalOldSelf": rule.get("optionalOldSelf").cloned().unwrap_or(Value::Null),
-            });
-            causes.push(Cause::invalid(format!("{place}.rule"), &shown, &format!("compilation failed: {problem}")));
+            let text = |key: &str| Value::from(json::text(rule, &format!("/{key}")));
+            let shown = [
+                ("Rule", text("rule")),
+                ("Message", text("message")),
+                ("MessageExpression", text("messageExpression")),
+                ("Reason", rule.get("reason").cloned().unwrap_or(Value::Null)),
+                ("FieldPath", text("fieldPath")),
+                ("OptionalOldSelf", rule.get("optionalOldSelf").cloned().unwrap_or(Value::Null)),
+            ];
+            let names: Vec<&str> = shown.iter().map(|(name, _)| *name).collect();
+            let values = shown.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect();
+            let why = format!("compilation failed: {problem}");
+            causes.push(Cause::ordered(&format!("{place}.rule"), &names, &values, &why));
         }
     }
 }

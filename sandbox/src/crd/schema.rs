@@ -164,6 +164,11 @@ pub(crate) fn validate(custom: &CustomResource, value: &Value, old: Option<&Valu
     super::rules::evaluate(schema, value, old, causes);
 }
 
+/// Checks a value that is a part of an object, without the rules of its schema.
+pub(super) fn check_part(schema: &Value, value: &Value, causes: &mut Vec<Cause>) {
+    check(schema, value, &Place { path: "", is_root: false }, causes);
+}
+
 /// Where a value stands.
 struct Place<'a> {
     path: &'a str,

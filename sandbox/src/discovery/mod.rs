@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::registry::{Registry, Resource, api_version, group_rank};
 
@@ -19,6 +21,7 @@ struct Subresource {
 }
 
 const READ_WRITE: &[&str] = &["get", "patch", "update"];
+const PROXY: &[&str] = &["create", "delete", "get", "patch", "update"];
 
 fn subresources(resource: &Resource) -> Vec<Subresource> {
     let own = |name, verbs| Subresource { name, group: "", version: "", kind: resource.kind.clone(), verbs };
@@ -34,8 +37,11 @@ fn subresources(resource: &Resource) -> Vec<Subresource> {
             all.push(of("exec", "", "", "PodExecOptions", &["create", "get"]));
             all.push(own("log", &["get"]));
             all.push(of("portforward", "", "", "PodPortForwardOptions", &["create", "get"]));
+            all.push(of("proxy", "", "", "PodProxyOptions", PROXY));
             all.push(own("resize", READ_WRITE));
         }
+        "nodes" => all.push(of("proxy", "", "", "NodeProxyOptions", PROXY)),
+        "services" => all.push(of("proxy", "", "", "ServiceProxyOptions", PROXY)),
         "namespaces" => all.push(own("finalize", &["update"])),
         "serviceaccounts" => {
             all.push(of("token", "authentication.k8s.io", "v1", "TokenRequest", &["create"]));
@@ -49,7 +55,31 @@ fn subresources(resource: &Resource) -> Vec<Subresource> {
     if resource.has_status {
         all.push(own("status", READ_WRITE));
     }
+    if resource.custom.is_some() {
+        // Another part of the real server tells the status first.
+        all.reverse();
+    }
     all
+}
+
+/// What tells clients that objects of two resources may be stored in the same form: a hash of the stored kind, "" for what is not stored.
+/// Source: `StorageVersionHash` of `k8s.io/apiserver/pkg/endpoints/discovery`.
+fn storage_version_hash(resource: &Resource) -> String {
+    if resource.is_virtual || resource.plural == "componentstatuses" {
+        return String::new();
+    }
+    let (group, version) = match (resource.custom.is_some(), resource.key.as_str()) {
+        (false, "events") => ("", "v1"),
+        (
+            false,
+            "customresourcedefinitions.apiextensions.k8s.io"
+            | "mutatingadmissionpolicies.admissionregistration.k8s.io"
+            | "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+        ) => (resource.group.as_str(), "v1beta1"),
+        _ => (resource.group.as_str(), resource.storage_version.as_str()),
+    };
+    let hash = Sha256::digest(format!("{group}/{version}/{}", resource.kind));
+    base64::engine::general_purpose::STANDARD.encode(&hash[..8])
 }
 
 /// The order of a version among others: stable before beta before alpha, newer before older.
@@ -138,7 +168,7 @@ pub(crate) fn resource_list(registry: &Registry, group: &str, version: &str) -> 
         return None;
     }
     let mut list = Vec::new();
-    for resource in registry.all().iter().filter(|resource| resource.group == group && resource.version == version) {
+    for resource in registry.of_version(group, version) {
         let mut entry = json!({
             "name": resource.plural,
             "singularName": resource.singular,
@@ -146,9 +176,13 @@ pub(crate) fn resource_list(registry: &Registry, group: &str, version: &str) -> 
             "kind": resource.kind,
             "verbs": resource.verbs(),
         });
-        add_names(&mut entry, resource);
+        add_names(&mut entry, &resource);
+        let hash = storage_version_hash(&resource);
+        if !hash.is_empty() {
+            entry["storageVersionHash"] = json!(hash);
+        }
         list.push(entry);
-        for subresource in subresources(resource) {
+        for subresource in subresources(&resource) {
             let mut entry = json!({
                 "name": format!("{}/{}", resource.plural, subresource.name),
                 "singularName": "",
@@ -163,8 +197,12 @@ pub(crate) fn resource_list(registry: &Registry, group: &str, version: &str) -> 
             list.push(entry);
         }
     }
-    Some(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version(group, version),
-        "resources": list}))
+    let mut told = json!({"kind": "APIResourceList", "groupVersion": api_version(group, version), "resources": list});
+    if !group.is_empty() {
+        // The core group's list comes without, since ever.
+        told["apiVersion"] = json!("v1");
+    }
+    Some(told)
 }
 
 fn add_names(entry: &mut Value, resource: &Resource) {
@@ -194,7 +232,6 @@ pub(crate) fn aggregated(registry: &Registry, core: bool) -> Value {
             if !group.is_empty() {
                 metadata.insert("name".into(), json!(group));
             }
-            metadata.insert("creationTimestamp".into(), Value::Null);
             json!({"metadata": metadata, "versions": versions})
         })
         .collect();

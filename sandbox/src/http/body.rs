@@ -71,27 +71,71 @@ pub(crate) const ACCEPTED: &[&str] = &["application/json", "application/yaml", p
 /// How deep a body may nest; deeper ones are refused before they are built.
 const DEPTH_MAX: usize = 200;
 
-/// Reads a request body by its `Content-Type` (JSON when there is none).
-pub(crate) fn decode(content_type: &str, body: &Bytes) -> Result<Decoded, ApiError> {
+/// Reads a request body that is an object of a kind, by its `Content-Type` (JSON when there is none).
+pub(crate) fn decode(content_type: &str, body: &Bytes, kind: &str) -> Result<Decoded, ApiError> {
+    let unrecognized = |why: &str| {
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({})",
+            summary(body)
+        ))
+    };
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    match media_type {
-        "" | "application/json" | "*/*" => decode_json(body),
-        "application/yaml" | "application/x-yaml" | "text/yaml" => decode_yaml(body),
+    let decoded = match media_type {
+        "" | "application/json" | "*/*" => decode_json(body).map_err(|why| unrecognized(&why))?,
+        "application/yaml" | "application/x-yaml" | "text/yaml" => decode_yaml(body)?,
         protobuf::MEDIA_TYPE => protobuf::decode(body)
             .map(Decoded::from)
-            .map_err(|why| ApiError::bad_request(format!("the body of the request is not readable protobuf: {why}"))),
-        _ => Err(ApiError::unsupported_media_type(ACCEPTED)),
+            .map_err(|why| ApiError::bad_request(format!("the body of the request is not readable protobuf: {why}")))?,
+        _ => return Err(ApiError::unsupported_media_type(ACCEPTED)),
+    };
+    match go_kind(&decoded.value) {
+        None => Ok(decoded),
+        Some(found) => Err(unrecognized(&format!("json: cannot unmarshal {found} into Go value of type {TYPE_META}"))),
     }
 }
 
-/// Reads JSON and notices duplicate keys.
-pub(crate) fn decode_json(body: &Bytes) -> Result<Decoded, ApiError> {
+/// What every object is read as first, as Go shows it.
+const TYPE_META: &str = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \
+\"json:\\\"kind,omitempty\\\"\" }";
+
+/// What a JSON value that is no object is called by Go, `None` for objects.
+pub(crate) fn go_kind(value: &Value) -> Option<&'static str> {
+    match value {
+        Value::Object(_) | Value::Null => None,
+        Value::Array(_) => Some("array"),
+        Value::String(_) => Some("string"),
+        Value::Bool(_) => Some("bool"),
+        Value::Number(_) => Some("number"),
+    }
+}
+
+/// The beginning of a body, for a refusal. Source: `summarizeData` of `k8s.io/apiserver`.
+pub(crate) fn summary(body: &[u8]) -> String {
+    use std::fmt::Write as _;
+    const SHOWN_BYTES_MAX: usize = 30;
+    let shown = &body[..body.len().min(SHOWN_BYTES_MAX)];
+    let mut text = match body.first() {
+        None => return "<empty>".to_string(),
+        Some(b'{') => String::from_utf8_lossy(shown).into_owned(),
+        Some(_) => shown.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        }),
+    };
+    if body.len() > SHOWN_BYTES_MAX {
+        text.push_str(" ...");
+    }
+    text
+}
+
+/// Reads JSON and notices duplicate keys; what is wrong is told in Go's words.
+pub(crate) fn decode_json(body: &Bytes) -> Result<Decoded, String> {
     let mut reading = Reading { path: String::new(), duplicates: Vec::new(), depth: 0 };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value =
-        (&mut reading).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value)).map_err(
-            |error| ApiError::bad_request(format!("the body of the request is not JSON: {}", go_words(&error, body))),
-        )?;
+    let value = (&mut reading)
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(|error| go_words(&error, body))?;
     Ok(Decoded { value, duplicates: reading.duplicates })
 }
 
@@ -137,8 +181,9 @@ pub(crate) fn decode_yaml(body: &Bytes) -> Result<Decoded, ApiError> {
     if looks_like_json && let Ok(decoded) = decode_json(body) {
         return Ok(decoded);
     }
-    let value = landfall_yaml::read_one(body, landfall_yaml::Resolver::Kubernetes)
-        .map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))?;
+    let value = landfall_yaml::read_one(body, landfall_yaml::Resolver::Kubernetes).map_err(|error| {
+        ApiError::bad_request(format!("error decoding YAML: error converting YAML to JSON: yaml: {error}"))
+    })?;
     let duplicates = match landfall_yaml::read_one(body, landfall_yaml::Resolver::KubernetesStrict) {
         Ok(_) => Vec::new(),
         Err(error) => vec![go_yaml_words(&error.to_string())],

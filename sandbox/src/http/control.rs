@@ -28,7 +28,7 @@ impl Handler {
             return Err(ApiError::forbidden("sandbox", "", "only members of system:masters control the sandbox"));
         }
         let verb = request.parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
-        let body = if request.body.is_empty() { json!({}) } else { request.decoded()?.value };
+        let body = if request.body.is_empty() { json!({}) } else { request.decoded("Object")?.value };
         let is_read = request.parts.method == Method::GET;
         let answer = match (verb, is_read) {
             ("status", true) => self.control_status(),

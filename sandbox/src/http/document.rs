@@ -14,6 +14,7 @@ use super::negotiate::{clauses, wants_aggregated_discovery};
 use super::path::Route;
 use super::{Handler, Request, respond};
 use crate::error::ApiError;
+use crate::registry::is_builtin_group;
 use crate::{discovery, openapi};
 
 /// Documents made from the table of kinds, kept until the table changes.
@@ -81,6 +82,7 @@ impl Handler {
                     self.negotiated(request)?;
                     Ok(respond::json_bytes(StatusCode::OK, value.to_string()))
                 }
+                None if is_builtin_group(group) => Err(ApiError::no_such_resource()),
                 None => not_found(),
             },
             Route::OpenIdConfiguration => {

@@ -9,6 +9,7 @@
 mod audit;
 pub(crate) mod body;
 mod control;
+mod conversion;
 mod document;
 mod faulty;
 mod identity;

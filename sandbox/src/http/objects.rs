@@ -6,7 +6,8 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::body::{SandboxBody, decode, decode_json, decode_yaml};
+use super::body::{SandboxBody, decode, decode_json, decode_yaml, go_kind};
+use super::conversion::{outgoing, outgoing_one};
 use super::negotiate::{self, Encoding, Form, Negotiated};
 use super::params::dry_run;
 use super::path::ObjectPath;
@@ -14,8 +15,8 @@ use super::{Handler, Request, respond};
 use crate::convert;
 use crate::error::{ApiError, Cause};
 use crate::json;
-use crate::operations::{Decoded, DeleteOptions, Deleted, ListQuery, Part, PatchKind, WriteOptions, scale_of};
-use crate::registry::Resource;
+use crate::operations::{Decoded, DeleteOptions, Deleted, ListQuery, Outcome, Part, PatchKind, WriteOptions, scale_of};
+use crate::registry::{Resource, is_builtin_group};
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::table;
 
@@ -26,6 +27,9 @@ const PATCH_TYPES: &[&str] = &[
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 ];
+
+/// What merge patches are read as.
+const GO_MAP: &str = "map[string]interface {}";
 
 impl Request<'_> {
     /// A header's text, "" when absent.
@@ -38,15 +42,9 @@ impl Request<'_> {
         negotiate::objects(self.header(ACCEPT))
     }
 
-    /// The body as an object.
-    pub(super) fn decoded(&self) -> Result<Decoded, ApiError> {
-        if self.body.is_empty() {
-            return Err(ApiError::bad_request(
-                "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: \
-                 unexpected end of JSON input (<empty>)",
-            ));
-        }
-        decode(self.header(CONTENT_TYPE), &self.body)
+    /// The body as an object of a kind.
+    pub(super) fn decoded(&self, kind: &str) -> Result<Decoded, ApiError> {
+        decode(self.header(CONTENT_TYPE), &self.body, kind)
     }
 
     /// The options of a write.
@@ -74,6 +72,18 @@ impl Request<'_> {
     }
 }
 
+/// What a path names of a resource.
+enum Target<'a> {
+    /// All objects, or all of a namespace.
+    Collection,
+    /// An object, or a part of it that is read and written as the object is.
+    Object(&'a str, Part),
+    /// The number of replicas of an object.
+    Scale(&'a str),
+    /// Something that is done with an object: a subresource with a form of its own.
+    Act(&'a str, &'a str),
+}
+
 impl Handler {
     /// Answers a request for objects.
     pub(super) async fn objects(
@@ -83,7 +93,11 @@ impl Handler {
     ) -> Result<Response<SandboxBody>, ApiError> {
         let not_served = || Err(ApiError::no_such_resource());
         let Some(resource) = self.core.registry.at(&path.group, &path.version, &path.plural) else {
-            return not_served();
+            if is_builtin_group(&path.group) {
+                return not_served();
+            }
+            // What no definition defines is no place of the API at all.
+            return Ok(respond::plain(StatusCode::NOT_FOUND, "404 page not found\n"));
         };
         let fits = match (&path.namespace, resource.is_namespaced()) {
             (Some(_), namespaced) => namespaced,
@@ -93,41 +107,38 @@ impl Handler {
         if !fits {
             return not_served();
         }
-        let converts = resource.custom.as_ref().is_some_and(|custom| custom.converts_by_webhook);
-        if converts && resource.version != resource.storage_version {
-            return Err(ApiError::internal(format!(
-                "conversion webhook for {}/{}, Kind={} failed: conversion webhooks are not called by this server; use the storage \
-                 version {}",
-                resource.group, resource.storage_version, resource.kind, resource.storage_version
-            )));
-        }
         if resource.is_virtual {
             return self.review(request, &resource, path);
         }
         let method = &request.parts.method;
-        let response = match (path.name.as_deref(), path.subresource.as_deref()) {
-            (None, _) => match *method {
-                Method::GET => self.list_or_watch(request, &resource, path),
-                Method::POST => self.create(request, &resource, path),
-                Method::DELETE => self.delete_collection(request, &resource, path),
-                _ => Err(ApiError::method_not_allowed()),
+        let target = match (path.name.as_deref(), path.subresource.as_deref()) {
+            (None, _) => Target::Collection,
+            (Some(name), None) => Target::Object(name, Part::Main),
+            (Some(name), Some("scale")) if resource.scale.is_some() => Target::Scale(name),
+            (Some(name), Some(subresource)) => match Part::served(&resource, subresource) {
+                Some(part) => Target::Object(name, part),
+                None => Target::Act(name, subresource),
             },
-            (Some(name), None) => match *method {
-                Method::GET if path.is_watch || request.params.flag("watch") => {
-                    self.list_or_watch(request, &resource, path)
-                }
-                Method::GET | Method::HEAD => self.get(request, &resource, path, name),
-                Method::PUT | Method::PATCH => self.write(request, &resource, path, name, Part::Main),
-                Method::DELETE => self.delete(request, &resource, path, name),
-                _ => Err(ApiError::method_not_allowed()),
-            },
-            (Some(name), Some("status")) if resource.has_status => match *method {
-                Method::GET => self.get(request, &resource, path, name),
-                Method::PUT | Method::PATCH => self.write(request, &resource, path, name, Part::Status),
-                _ => Err(ApiError::method_not_allowed()),
-            },
-            (Some(name), Some("scale")) if resource.scale.is_some() => self.scale(request, &resource, path, name),
-            (Some(name), Some(subresource)) => self.special(request, &resource, path, name, subresource),
+        };
+        let is_watch = path.is_watch || request.params.flag("watch");
+        let response = match (target, method) {
+            (Target::Collection, &Method::GET) => self.list_or_watch(request, &resource, path).await,
+            (Target::Collection, &Method::POST) => self.create(request, &resource, path).await,
+            (Target::Collection, &Method::DELETE) => self.delete_collection(request, &resource, path).await,
+            (Target::Object(_, Part::Main), &Method::GET) if is_watch => {
+                self.list_or_watch(request, &resource, path).await
+            }
+            (Target::Object(name, part), &Method::GET | &Method::HEAD) if part.is_read() => {
+                self.get(request, &resource, path, name).await
+            }
+            (Target::Object(name, part), &Method::PUT) => self.write(request, &resource, path, name, part).await,
+            (Target::Object(name, part), &Method::PATCH) if part.is_read() => {
+                self.write(request, &resource, path, name, part).await
+            }
+            (Target::Object(name, Part::Main), &Method::DELETE) => self.delete(request, &resource, path, name).await,
+            (Target::Scale(name), _) => self.scale(request, &resource, path, name).await,
+            (Target::Act(name, act), _) => self.act(request, &resource, path, name, act),
+            (Target::Collection | Target::Object(..), _) => Err(ApiError::method_not_allowed()),
         }?;
         let written = matches!(*method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
         if written {
@@ -143,7 +154,7 @@ impl Handler {
         path.namespace.as_deref().unwrap_or_default()
     }
 
-    fn get(
+    async fn get(
         &self,
         request: &Request<'_>,
         resource: &Resource,
@@ -160,13 +171,14 @@ impl Handler {
             }
         }
         let stored = self.core.get(resource, Self::namespace_of(path), name)?;
+        let stored = outgoing_one(&self.core, resource, stored).await?;
         Ok(respond::object(StatusCode::OK, resource, &stored, negotiated, request))
     }
 
-    fn create(
+    async fn create(
         &self,
         request: &Request<'_>,
-        resource: &Resource,
+        resource: &Arc<Resource>,
         path: &ObjectPath,
     ) -> Result<Response<SandboxBody>, ApiError> {
         let negotiated = request.negotiated()?;
@@ -174,15 +186,32 @@ impl Handler {
         if resource.is_namespaced() && path.namespace.is_none() {
             return Err(ApiError::method_not_allowed());
         }
-        let outcome = self.core.create(resource, Self::namespace_of(path), request.decoded()?, &options)?;
+        let kept = self.kept_as(resource)?;
+        let body = request.decoded(&resource.kind)?;
+        let (body, warnings) = self.incoming(resource, &kept, body, true, &options).await?;
+        let outcome = self.core.create(&kept, Self::namespace_of(path), body, &options)?;
+        self.told(request, resource, outcome, warnings, negotiated).await
+    }
+
+    /// The outcome of a write in the version that was asked for.
+    async fn told(
+        &self,
+        request: &Request<'_>,
+        resource: &Resource,
+        mut outcome: Outcome,
+        warnings: Vec<String>,
+        negotiated: Negotiated,
+    ) -> Result<Response<SandboxBody>, ApiError> {
+        outcome.object = outgoing_one(&self.core, resource, outcome.object).await?;
+        outcome.warnings.splice(0..0, warnings);
         Ok(respond::outcome(resource, &outcome, negotiated, request))
     }
 
     /// PUT or PATCH of a part of an object.
-    pub(super) fn write(
+    async fn write(
         &self,
         request: &Request<'_>,
-        resource: &Resource,
+        resource: &Arc<Resource>,
         path: &ObjectPath,
         name: &str,
         part: Part,
@@ -190,30 +219,32 @@ impl Handler {
         let negotiated = request.negotiated()?;
         let options = request.write_options()?;
         let namespace = Self::namespace_of(path);
-        let outcome = if request.parts.method == Method::PUT {
-            self.core.update(resource, namespace, name, part, request.decoded()?, &options)?
-        } else {
-            let (kind, body) = self.patch_body(request, resource)?;
-            if matches!(kind, PatchKind::Apply { .. }) {
-                if request.params.text("fieldManager").is_empty() {
-                    return Err(ApiError::invalid(
-                        "meta.k8s.io",
-                        "PatchOptions",
-                        "",
-                        vec![crate::error::Cause::required("fieldManager", "is required for apply patch")],
-                    ));
-                }
-            } else if request.params.flag("force") {
-                return Err(ApiError::invalid(
-                    "meta.k8s.io",
-                    "PatchOptions",
-                    "",
-                    vec![crate::error::Cause::forbidden("force", "may not be specified for non-apply patch")],
-                ));
-            }
-            self.core.patch(resource, namespace, name, part, kind, body, &options)?
-        };
-        Ok(respond::outcome(resource, &outcome, negotiated, request))
+        let kept = self.kept_as(resource)?;
+        self.migrate(&kept, namespace, name).await?;
+        if request.parts.method == Method::PUT {
+            let body = request.decoded(&resource.kind)?;
+            let (body, warnings) = self.incoming(resource, &kept, body, true, &options).await?;
+            let outcome = self.core.update(&kept, namespace, name, part, body, &options)?;
+            return self.told(request, resource, outcome, warnings, negotiated).await;
+        }
+        let (kind, body) = self.patch_body(request, resource)?;
+        let is_apply = matches!(kind, PatchKind::Apply { .. });
+        if is_apply && request.params.text("fieldManager").is_empty() {
+            let cause = Cause::required("fieldManager", "is required for apply patch");
+            return Err(ApiError::bad_options("PatchOptions", vec![cause]));
+        }
+        if !is_apply && request.params.flag("force") {
+            let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+            return Err(ApiError::bad_options("PatchOptions", vec![cause]));
+        }
+        if !is_apply && kept.version != resource.version {
+            let outcome = self.patch_across(request, resource, &kept, path, name, part, kind, &body, &options).await?;
+            return self.told(request, resource, outcome, Vec::new(), negotiated).await;
+        }
+        let (body, warnings) =
+            if is_apply { self.incoming(resource, &kept, body, false, &options).await? } else { (body, Vec::new()) };
+        let outcome = self.core.patch(&kept, namespace, name, part, kind, body, &options)?;
+        self.told(request, resource, outcome, warnings, negotiated).await
     }
 
     /// Reads a patch by its media type.
@@ -232,11 +263,25 @@ impl Handler {
             }
             error
         };
+        let json = |wanted: &str| {
+            let wrong = |why: String| ApiError::bad_request(format!("error decoding patch: {why}"));
+            let decoded = decode_json(&request.body).map_err(wrong)?;
+            let is_list = wanted.starts_with("[]");
+            match &decoded.value {
+                Value::Array(_) if is_list => Ok(decoded),
+                Value::Object(_) if !is_list => Ok(decoded),
+                Value::Object(_) => Err(wrong(format!("json: cannot unmarshal object into Go value of type {wanted}"))),
+                other => {
+                    let found = go_kind(other).unwrap_or("null");
+                    Err(wrong(format!("json: cannot unmarshal {found} into Go value of type {wanted}")))
+                }
+            }
+        };
         match media_type.as_str() {
-            "application/json-patch+json" => Ok((PatchKind::Json, decode_json(&request.body)?)),
-            "application/merge-patch+json" => Ok((PatchKind::Merge, decode_json(&request.body)?)),
+            "application/json-patch+json" => Ok((PatchKind::Json, json("[]handlers.jsonPatchOp")?)),
+            "application/merge-patch+json" => Ok((PatchKind::Merge, json(GO_MAP)?)),
             "application/strategic-merge-patch+json" if resource.custom.is_none() => {
-                Ok((PatchKind::Strategic, decode_json(&request.body)?))
+                Ok((PatchKind::Strategic, json(GO_MAP)?))
             }
             "application/apply-patch+yaml" | "application/apply-patch+json" => {
                 Ok((PatchKind::Apply { force: request.params.flag("force") }, decode_yaml(&request.body)?))
@@ -245,13 +290,15 @@ impl Handler {
         }
     }
 
-    fn scale(
+    async fn scale(
         &self,
         request: &Request<'_>,
-        resource: &Resource,
+        resource: &Arc<Resource>,
         path: &ObjectPath,
         name: &str,
     ) -> Result<Response<SandboxBody>, ApiError> {
+        let resource = &self.kept_as(resource)?;
+        self.migrate(resource, Self::namespace_of(path), name).await?;
         let Some(paths) = &resource.scale else { return Err(ApiError::no_such_resource()) };
         let encoding = request.negotiated()?.encoding;
         let namespace = Self::namespace_of(path);
@@ -267,7 +314,7 @@ impl Handler {
         let options = request.write_options()?;
         let (kind, body) = match patch {
             Some((kind, body)) => (Some(kind), body),
-            None => (None, request.decoded()?),
+            None => (None, request.decoded("Scale")?),
         };
         let outcome = self.core.write_scale(resource, paths, namespace, name, kind, &body, &options)?;
         Ok(respond::value(StatusCode::OK, &scale_of(resource, paths, &outcome.object.value), encoding))
@@ -286,7 +333,7 @@ impl Handler {
         let how = params.text("resourceVersionMatch");
         let is_watch = path.is_watch || params.flag("watch");
         let list_options = |field: &str, why: &str| {
-            ApiError::invalid("meta.k8s.io", "ListOptions", "", vec![crate::error::Cause::forbidden(field, why)])
+            ApiError::invalid("meta.k8s.io", "ListOptions", "", vec![Cause::forbidden(field, why)])
         };
         if !is_watch && !params.text("sendInitialEvents").is_empty() {
             return Err(list_options("sendInitialEvents", "sendInitialEvents is forbidden for list"));
@@ -304,11 +351,8 @@ impl Handler {
                     return Err(list_options("resourceVersionMatch", why));
                 }
                 (other, _) => {
-                    let cause = crate::error::Cause::not_supported(
-                        "resourceVersionMatch",
-                        &json!(other),
-                        &["Exact", "NotOlderThan", ""],
-                    );
+                    let cause =
+                        Cause::not_supported("resourceVersionMatch", &json!(other), &["Exact", "NotOlderThan", ""]);
                     return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", vec![cause]));
                 }
             }
@@ -325,7 +369,7 @@ impl Handler {
         })
     }
 
-    fn list_or_watch(
+    async fn list_or_watch(
         &self,
         request: &Request<'_>,
         resource: &Arc<Resource>,
@@ -345,7 +389,8 @@ impl Handler {
         if path.is_watch || request.params.flag("watch") {
             return self.watch(request, resource, query, negotiated);
         }
-        let page = self.core.list(resource, &query)?;
+        let mut page = self.core.list(resource, &query)?;
+        page.items = outgoing(&self.core, resource, page.items).await?;
         let mut metadata = respond::list_metadata(page.revision, &page.continue_token, page.remaining);
         if resource.custom.is_some() {
             json::default(json::as_map(&mut metadata), "continue", "");
@@ -383,7 +428,7 @@ impl Handler {
         let body = if request.body.is_empty() {
             json!({})
         } else {
-            decode(request.header(CONTENT_TYPE), &request.body)?.value
+            decode(request.header(CONTENT_TYPE), &request.body, "DeleteOptions")?.value
         };
         for value in json::list(&body, "/dryRun").iter().filter_map(Value::as_str) {
             dry_run(value, "DeleteOptions")?;
@@ -391,18 +436,20 @@ impl Handler {
         DeleteOptions::parse(&request.params.delete_options(body))
     }
 
-    fn delete(
+    async fn delete(
         &self,
         request: &Request<'_>,
-        resource: &Resource,
+        resource: &Arc<Resource>,
         path: &ObjectPath,
         name: &str,
     ) -> Result<Response<SandboxBody>, ApiError> {
         let negotiated = request.negotiated()?;
         let options = request.write_options()?;
         let delete = Self::delete_options(request)?;
-        match self.core.delete(resource, Self::namespace_of(path), name, &delete, &options)? {
+        let kept = self.kept_as(resource)?;
+        match self.core.delete(&kept, Self::namespace_of(path), name, &delete, &options)? {
             Deleted::Begun(stored) => {
+                let stored = outgoing_one(&self.core, resource, stored).await?;
                 let status = if delete.accepts_later { StatusCode::ACCEPTED } else { StatusCode::OK };
                 Ok(respond::object(status, resource, &stored, negotiated, request))
             }
@@ -422,10 +469,10 @@ impl Handler {
         }
     }
 
-    fn delete_collection(
+    async fn delete_collection(
         &self,
         request: &Request<'_>,
-        resource: &Resource,
+        resource: &Arc<Resource>,
         path: &ObjectPath,
     ) -> Result<Response<SandboxBody>, ApiError> {
         if resource.is_namespaced() && path.namespace.is_none() {
@@ -438,16 +485,18 @@ impl Handler {
         let options = request.write_options()?;
         let delete = Self::delete_options(request)?;
         let query = self.query(request, resource, path)?;
-        let page = self.core.list(resource, &query)?;
+        let kept = self.kept_as(resource)?;
+        let page = self.core.list(&kept, &query)?;
         let mut deleted = Vec::with_capacity(page.items.len());
         for stored in &page.items {
             let (namespace, name) = (json::namespace(&stored.value), json::name(&stored.value));
-            match self.core.delete(resource, namespace, name, &delete, &options) {
+            match self.core.delete(&kept, namespace, name, &delete, &options) {
                 Ok(Deleted::Begun(stored) | Deleted::Gone(stored)) => deleted.push(stored),
                 Err(error) if error.code == 404 => {}
                 Err(error) => return Err(error),
             }
         }
+        let deleted = outgoing(&self.core, resource, deleted).await?;
         let metadata = respond::list_metadata(page.revision, &page.continue_token, page.remaining);
         match negotiated.encoding {
             Encoding::Json => {

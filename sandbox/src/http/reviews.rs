@@ -33,7 +33,7 @@ impl Handler {
             return Err(ApiError::not_acceptable(WRITTEN));
         }
         let encoding = negotiated.encoding;
-        let mut body = request.decoded()?.value;
+        let mut body = request.decoded(&resource.kind)?.value;
         if resource.plural == "bindings" {
             let pod = json::name(&body).to_string();
             let pods = self.core.registry.at("", "v1", "pods").ok_or_else(ApiError::no_such_resource)?;
@@ -55,7 +55,12 @@ impl Handler {
                     access::rules_for(&self.core, &who, namespace).into_iter().map(|(rule, _)| rule).collect()
                 };
                 let (resources, paths) = access::escalation::review(&rules);
-                json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false})
+                let mut told = json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false});
+                let missing = access::missing_roles(&self.core, &who, namespace);
+                if !missing.is_empty() {
+                    told["evaluationError"] = json!(access::aggregated(&missing));
+                }
+                told
             }
             kind => {
                 let wanted = asked(resource, &body, path)?;
@@ -63,7 +68,12 @@ impl Handler {
                 match access::authorize(&self.core, &about, &wanted) {
                     Some(reason) if reason.is_empty() => json!({"allowed": true}),
                     Some(reason) => json!({"allowed": true, "reason": reason}),
-                    None => json!({"allowed": false}),
+                    None => match access::missing_roles(&self.core, &about, &wanted.namespace).as_slice() {
+                        [] => json!({"allowed": false}),
+                        missing => {
+                            json!({"allowed": false, "reason": format!("RBAC: {}", access::aggregated(missing))})
+                        }
+                    },
                 }
             }
         };

@@ -1,4 +1,4 @@
-//! Subresources that only one or a few kinds have: eviction, binding, tokens, finalize, approval, logs.
+//! What can be done with objects of one or a few kinds by subresources of a form of their own: eviction, binding, tokens, logs, streams.
 
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::clock::rfc3339;
 use crate::error::{ApiError, Cause};
 use crate::front;
 use crate::json;
-use crate::operations::{DeleteOptions, Part};
+use crate::operations::DeleteOptions;
 use crate::registry::Resource;
 use crate::selector::LabelSelector;
 use crate::store::ResourceKey;
@@ -24,41 +24,26 @@ fn done(status: StatusCode) -> Response<SandboxBody> {
 }
 
 impl Handler {
-    /// Answers a request for a subresource other than status and scale.
-    pub(super) fn special(
+    /// Does what a subresource with a form of its own asks for.
+    pub(super) fn act(
         &self,
         request: &Request<'_>,
         resource: &Resource,
         path: &ObjectPath,
         name: &str,
-        subresource: &str,
+        act: &str,
     ) -> Result<Response<SandboxBody>, ApiError> {
         let method = &request.parts.method;
-        match (resource.key.as_str(), subresource, method) {
-            ("namespaces", "finalize", &Method::PUT) => self.write(request, resource, path, name, Part::Finalize),
-            ("certificatesigningrequests.certificates.k8s.io", "approval", &Method::PUT | &Method::PATCH) => {
-                self.write(request, resource, path, name, Part::Approval)
-            }
-            ("pods", "ephemeralcontainers", &Method::PUT | &Method::PATCH) => {
-                self.write(request, resource, path, name, Part::EphemeralContainers)
-            }
-            ("pods", "resize", &Method::PUT | &Method::PATCH) => {
-                self.write(request, resource, path, name, Part::Resize)
-            }
-            ("certificatesigningrequests.certificates.k8s.io", "approval", &Method::GET)
-            | ("pods", "ephemeralcontainers" | "resize", &Method::GET) => {
-                let stored = self.core.get(resource, path.namespace.as_deref().unwrap_or_default(), name)?;
-                Ok(respond::object(StatusCode::OK, resource, &stored, request.negotiated()?, request))
-            }
+        match (resource.key.as_str(), act, method) {
             ("pods", "eviction", &Method::POST) => self.evict(request, resource, path, name),
             ("pods", "binding", &Method::POST) => {
-                let body = request.decoded()?.value;
+                let body = request.decoded("Binding")?.value;
                 self.bind(request, resource, path, name, &body)
             }
             ("pods", "log", &Method::GET) => self.log(request, resource, path, name),
             ("pods", "exec" | "attach" | "portforward", &Method::GET | &Method::POST) => {
                 let pod = self.core.get(resource, path.namespace.as_deref().unwrap_or_default(), name)?;
-                super::streams::open(request, &pod.value, subresource)
+                super::streams::open(request, &pod.value, act)
             }
             ("services", "proxy", _) => {
                 let namespace = path.namespace.as_deref().unwrap_or_default();
@@ -69,6 +54,10 @@ impl Handler {
                 let namespace = path.namespace.as_deref().unwrap_or_default();
                 let rest = format!("/{}", path.rest.join("/"));
                 Ok(front::ask_pod(&self.core, namespace, name, &rest).into_response())
+            }
+            ("nodes", "proxy", _) => {
+                self.core.get(resource, "", name)?;
+                Err(ApiError::unavailable("nodes of this server are simulated: there is no kubelet to ask"))
             }
             ("serviceaccounts", "token", &Method::POST) => self.token(request, resource, path, name),
             _ => Err(ApiError::no_such_resource()),
@@ -83,7 +72,7 @@ impl Handler {
         name: &str,
     ) -> Result<Response<SandboxBody>, ApiError> {
         let namespace = path.namespace.as_deref().unwrap_or_default();
-        let body = request.decoded()?.value;
+        let body = request.decoded("Eviction")?.value;
         let stored = self.core.get(resource, namespace, name)?;
         let is_running = !matches!(json::text(&stored.value, "/status/phase"), "Succeeded" | "Failed" | "Pending")
             && !json::is_terminating(&stored.value);
@@ -163,7 +152,7 @@ impl Handler {
     ) -> Result<Response<SandboxBody>, ApiError> {
         let namespace = path.namespace.as_deref().unwrap_or_default();
         let account = self.core.get(resource, namespace, name)?;
-        let mut body = request.decoded()?.value;
+        let mut body = request.decoded("TokenRequest")?.value;
         let lasts_s = json::integer(&body, "/spec/expirationSeconds").unwrap_or(3600);
         let refuse = |causes| Err(ApiError::invalid("authentication.k8s.io", "TokenRequest", "", causes));
         if lasts_s < 600 {
@@ -186,6 +175,20 @@ impl Handler {
         let issued =
             Issued { user, account: (namespace.into(), name.into()), audiences: audiences.clone(), expires, bound };
         let token = self.tokens.issue(issued, now).map_err(ApiError::internal)?;
+        let mut owned = json!({"f:expirationSeconds": {}});
+        if !json::list(&body, "/spec/audiences").is_empty() {
+            owned["f:audiences"] = json!({});
+        }
+        if let Some(bound) = json::object(&body, "/spec/boundObjectRef") {
+            let fields: serde_json::Map<String, Value> =
+                bound.keys().map(|key| (format!("f:{key}"), json!({}))).collect();
+            owned["f:boundObjectRef"] = Value::Object(fields);
+            owned["f:boundObjectRef"]["."] = json!({});
+        }
+        let written = json!([{"apiVersion": "authentication.k8s.io/v1", "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:spec": owned}, "manager": request.write_options()?.manager, "operation": "Update",
+            "subresource": "token", "time": rfc3339(now)}]);
+        json::set(&mut body, &["metadata", "managedFields"], written);
         json::set(&mut body, &["kind"], "TokenRequest");
         json::set(&mut body, &["apiVersion"], "authentication.k8s.io/v1");
         json::set(&mut body, &["metadata", "name"], name);

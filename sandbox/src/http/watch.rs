@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::body::SandboxBody;
+use super::conversion::outgoing_one;
 use super::negotiate::{Form, Negotiated};
 use super::{Handler, Request, respond};
 use crate::convert;
@@ -152,7 +153,7 @@ impl Watcher {
                     if !self.query.selects(&stored.value) {
                         continue;
                     }
-                    self.line("ADDED", stored);
+                    self.line("ADDED", stored).await?;
                     self.flush_if_large().await?;
                 }
                 if end {
@@ -168,7 +169,7 @@ impl Watcher {
             match self.core.store.changes(&self.resource.key, namespace.as_deref(), cursor) {
                 Ok(changes) => {
                     for change in &changes.events {
-                        self.change(change);
+                        self.change(change).await?;
                         self.flush_if_large().await?;
                     }
                     self.flush().await?;
@@ -205,7 +206,7 @@ impl Watcher {
     async fn bookmark_after(&mut self, cursor: &mut u64, namespace: Option<&str>) -> Result<(), Closed> {
         if let Ok(changes) = self.core.store.changes(&self.resource.key, namespace, *cursor) {
             for change in &changes.events {
-                self.change(change);
+                self.change(change).await?;
             }
             *cursor = (*cursor).max(changes.revision);
             self.bookmark(*cursor, false);
@@ -214,32 +215,43 @@ impl Watcher {
     }
 
     /// Writes a change as this watch sees it: objects come and go as they begin and cease to be selected.
-    fn change(&mut self, change: &Change) {
+    async fn change(&mut self, change: &Change) -> Result<(), Closed> {
         let before = change.previous.as_ref().is_some_and(|previous| self.query.selects(&previous.value));
         match change.kind {
             ChangeKind::Added | ChangeKind::Modified => {
                 let now = self.query.selects(&change.object.value);
                 match (before, now) {
-                    (true, true) => self.line("MODIFIED", &change.object),
-                    (false, true) => self.line("ADDED", &change.object),
+                    (true, true) => self.line("MODIFIED", &change.object).await,
+                    (false, true) => self.line("ADDED", &change.object).await,
                     (true, false) => {
-                        if let Some(previous) = &change.previous {
-                            let last = Stored::new(Value::clone(&previous.value), change.revision());
-                            self.line("DELETED", &last);
-                        }
+                        let Some(previous) = &change.previous else { return Ok(()) };
+                        let last = Stored::new(Value::clone(&previous.value), change.revision());
+                        self.line("DELETED", &Arc::new(last)).await
                     }
-                    (false, false) => {}
+                    (false, false) => Ok(()),
                 }
             }
             ChangeKind::Deleted => {
                 if before {
-                    self.line("DELETED", &change.object);
+                    self.line("DELETED", &change.object).await
+                } else {
+                    Ok(())
                 }
             }
         }
     }
 
-    fn line(&mut self, kind: &str, stored: &Stored) {
+    async fn line(&mut self, kind: &str, stored: &Arc<Stored>) -> Result<(), Closed> {
+        let stored = match outgoing_one(&self.core, &self.resource, Arc::clone(stored)).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                // What cannot be told ends the watch.
+                self.push("ERROR", error.to_status().to_string().as_bytes());
+                self.flush().await?;
+                return Err(Closed);
+            }
+        };
+        let stored = &*stored;
         match self.form {
             Form::Whole => {
                 let object = respond::object_json(&self.resource, stored);
@@ -260,10 +272,11 @@ impl Watcher {
                 self.push(kind, whole.to_string().as_bytes());
             }
         }
+        Ok(())
     }
 
     fn bookmark(&mut self, revision: u64, ends_initial_events: bool) {
-        let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
         if ends_initial_events {
             json::set(&mut metadata, &["annotations"], json!({INITIAL_EVENTS_END: "true"}));
         }

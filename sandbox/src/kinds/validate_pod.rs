@@ -65,7 +65,15 @@ fn changes(value: &Value, old: &Value, causes: &mut Vec<Cause>) {
             if list == "containers" { "containers" } else { "init containers" }
         );
         causes.push(Cause::forbidden(format!("spec.{list}"), &why));
-    } else if fixed(value) != fixed(old) {
+        return;
+    }
+    let before = causes.len();
+    for (index, container) in json::list(value, "/spec/containers").iter().enumerate() {
+        if json::text(container, "/image").is_empty() {
+            causes.push(Cause::required(format!("spec.containers[{index}].image"), ""));
+        }
+    }
+    if causes.len() > before || fixed(value) != fixed(old) {
         causes.push(Cause::forbidden(
             "spec",
             "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\

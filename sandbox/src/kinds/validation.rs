@@ -32,9 +32,7 @@ pub(super) fn validate(_core: &Core, resource: &Resource, value: &Value, old: Op
         | "replicationcontrollers" => {
             workload(resource.key.as_str(), value, old, causes);
         }
-        "jobs.batch" => {
-            job(value.get("spec").unwrap_or(&Value::Null), old.and_then(|old| old.get("spec")), "spec", causes)
-        }
+        "jobs.batch" => whole_job(value, old, causes),
         "cronjobs.batch" => cron_job(value, causes),
         "services" => {
             service(value, old, causes);
@@ -290,6 +288,36 @@ fn selector_problems(selector: &Value, field: &str, causes: &mut Vec<Cause>) -> 
         }
     }
     causes.len() > before
+}
+
+/// Checks a Job: its selector is generated, and a change is held against the rules of new ones first.
+fn whole_job(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let spec = value.get("spec").unwrap_or(&Value::Null);
+    let selector = spec.get("selector").unwrap_or(&Value::Null);
+    if !json::flag(spec, "/manualSelector") {
+        let labels = json::object(selector, "/matchLabels");
+        let is_generated = selector.as_object().is_some_and(|map| map.len() == 1)
+            && labels
+                .is_some_and(|labels| labels.len() == 1 && labels.contains_key("batch.kubernetes.io/controller-uid"));
+        if !is_generated {
+            causes.push(Cause::invalid("spec.selector", selector, "`selector` not auto-generated"));
+        }
+    }
+    let unmatched = |causes: &mut Vec<Cause>| {
+        if let Some(template) = spec.get("template").filter(|template| template.is_object())
+            && !LabelSelector::of_spec(Some(selector)).matches(template)
+        {
+            let labels = template.pointer("/metadata/labels").cloned().unwrap_or(Value::Null);
+            let why = "`selector` does not match template `labels`";
+            causes.push(Cause::invalid("spec.template.metadata.labels", &labels, why));
+        }
+    };
+    unmatched(causes);
+    job(spec, None, "spec", causes);
+    if let Some(old) = old {
+        unmatched(causes);
+        job(spec, old.get("spec"), "spec", causes);
+    }
 }
 
 fn job(spec: &Value, old: Option<&Value>, field: &str, causes: &mut Vec<Cause>) {

@@ -153,6 +153,14 @@ impl Core {
     ) -> Option<Deleted> {
         let mut next = Value::clone(&current.value);
         set_propagation_finalizers(resource, delete.propagation, &mut next);
+        if resource.key.as_str() == crd::CRD_RESOURCE && !json::is_terminating(&next) {
+            // What a definition defines goes before it.
+            let mut finalizers = json::list(&next, "/metadata/finalizers").to_vec();
+            if !finalizers.iter().any(|finalizer| finalizer == crd::CLEANUP_FINALIZER) {
+                finalizers.push(json!(crd::CLEANUP_FINALIZER));
+                json::set(&mut next, &["metadata", "finalizers"], finalizers);
+            }
+        }
         let grace_s = grace_period(resource, &current.value, delete.grace_period_s);
         let must_wait = !json::list(&next, "/metadata/finalizers").is_empty()
             || (resource.key.as_str() == "namespaces" && !json::list(&next, "/spec/finalizers").is_empty())

@@ -1,5 +1,6 @@
 //! Metadata that the server writes or checks: names, uids, timestamps, generation.
 
+use landfall_merge::builtin;
 use serde_json::{Value, json};
 
 use super::{Core, Memory, Part};
@@ -59,35 +60,62 @@ pub(super) fn drop_empty(value: &mut Value) {
 
 /// Refuses an object whose kind or version is not the one of the path.
 pub(super) fn check_type(resource: &Resource, value: &Value) -> Result<(), ApiError> {
-    if !value.is_object() {
-        return Err(ApiError::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): it is not a JSON object",
-            resource.kind
-        )));
-    }
     let (api_version, kind) = (json::text(value, "/apiVersion"), json::text(value, "/kind"));
     let wanted = resource.api_version();
     if kind.is_empty() && resource.custom.is_some() {
         let body = value.to_string();
-        let short: String = body.chars().take(64).collect();
+        let summary = crate::http::body::summary(body.as_bytes());
         return Err(ApiError::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in '{body}' ({short} ...)",
+            "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in '{body}' ({summary})",
             resource.kind
         )));
+    }
+    if let Some((given, why)) = type_problem(resource, value) {
+        return Err(ApiError::bad_request(format!("{given} cannot be handled as a {}: {why}", resource.kind)));
     }
     if !api_version.is_empty() && api_version != wanted {
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
         )));
     }
-    if !kind.is_empty() && kind != resource.kind {
-        return Err(ApiError::bad_request(format!(
-            "{kind} in version {:?} cannot be handled as a {}: the kind in the data does not match the path",
-            crate::registry::split_api_version(&wanted).1,
-            resource.kind
-        )));
+    if let Some(custom) = resource.custom.as_ref().filter(|_| kind != resource.kind) {
+        // Nothing is known of the other kind: no defaults, no pruning.
+        let mut causes = vec![Cause::invalid("kind", &json!(kind), &format!("must be {}", resource.kind))];
+        crate::crd::schema::validate(custom, value, None, &mut causes);
+        return Err(ApiError::invalid(&resource.group, kind, json::name(value), causes));
     }
     Ok(())
+}
+
+/// Why an object of a built-in kind cannot be read as what the path names: what it says it is (`Kind in version "v1"`), and the reason.
+pub(super) fn type_problem(resource: &Resource, value: &Value) -> Option<(String, String)> {
+    let wanted = resource.api_version();
+    let or = |given: &str, wanted: &str| if given.is_empty() { wanted.to_string() } else { given.to_string() };
+    let api_version = or(json::text(value, "/apiVersion"), &wanted);
+    let kind = or(json::text(value, "/kind"), &resource.kind);
+    if resource.custom.is_some() || (api_version == wanted && kind == resource.kind) {
+        return None;
+    }
+    let (group, version) = crate::registry::split_api_version(&api_version);
+    let given = format!("{kind} in version {version:?}");
+    let Some(schema) = builtin::kubernetes().kind(group, version, &kind) else {
+        let why = format!(
+            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\""
+        );
+        return Some((given, why));
+    };
+    if kind == resource.kind {
+        return None;
+    }
+    // It is read as what it says it is first.
+    let why = super::unknown::mistyped(value, schema).unwrap_or_else(|| {
+        let internal = match resource.group.split('.').next().unwrap_or_default() {
+            "" => "core",
+            first => first,
+        };
+        format!("converting ({version}.{kind}) to ({internal}.{}): unknown conversion", resource.kind)
+    });
+    Some((given, why))
 }
 
 /// Checks the parts of the metadata that every kind shares.
@@ -136,14 +164,16 @@ pub(super) fn validate(resource: &Resource, value: &Value, causes: &mut Vec<Caus
     }
     let controllers = json::list(value, "/metadata/ownerReferences").iter().filter(|o| json::flag(o, "/controller"));
     if controllers.count() > 1 {
-        causes.push(Cause::invalid(
-            "metadata.ownerReferences",
-            value.pointer("/metadata/ownerReferences").unwrap_or(&Value::Null),
-            &format!(
-                "Only one reference can have Controller set to true. Found \"true\" in references for {}",
+        let shown: Vec<String> = json::list(value, "/metadata/ownerReferences").iter().map(shown_owner).collect();
+        causes.push(Cause {
+            reason: "FieldValueInvalid",
+            message: format!(
+                "Invalid value: [{}]: Only one reference can have Controller set to true. Found \"true\" in references for {}",
+                shown.join(","),
                 controlling(value)
             ),
-        ));
+            field: "metadata.ownerReferences".to_string(),
+        });
     }
     for (index, finalizer) in json::list(value, "/metadata/finalizers").iter().enumerate() {
         let text = finalizer.as_str().unwrap_or_default();
@@ -154,12 +184,21 @@ pub(super) fn validate(resource: &Resource, value: &Value, causes: &mut Vec<Caus
         let is_checked = resource.custom.is_none() && resource.key.as_str() != crate::crd::CRD_RESOURCE;
         if !text.contains('/') && !known.contains(&text) && is_checked {
             let why = "name is neither a standard finalizer name nor is it fully qualified";
-            // The real server tells this twice in its causes and once in its sentence.
-            for _ in 0..2 {
+            // The real server tells this twice in its causes and once in its sentence, unless something else is wrong with it.
+            for _ in 0..if is_qualified_name(text) { 2 } else { 1 } {
                 causes.push(Cause::invalid(format!("metadata.finalizers[{index}]"), finalizer, why));
             }
         }
     }
+}
+
+/// An owner reference with its fields in the order of Go's type.
+fn shown_owner(owner: &Value) -> String {
+    let fields: Vec<String> = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"]
+        .iter()
+        .filter_map(|key| Some(format!("{key:?}:{}", owner.get(*key)?)))
+        .collect();
+    format!("{{{}}}", fields.join(","))
 }
 
 /// The controllers among owners, as a sentence names them.
@@ -297,7 +336,7 @@ fn name_problem(resource: &Resource, name: &str) -> Option<&'static str> {
         "ipaddresses.networking.k8s.io" => {
             name.parse::<std::net::IpAddr>().is_err().then_some("must be a valid IP address")
         }
-        _ if name.len() > 253 => Some("must be no more than 253 bytes"),
+        _ if name.len() > 253 => Some("must be no more than 253 characters"),
         _ => (!is_subdomain(name)).then_some(SUBDOMAIN_RULE),
     }
 }

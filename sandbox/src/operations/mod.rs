@@ -26,7 +26,7 @@ pub(crate) use fields::merged_configuration;
 pub(crate) use metadata::{
     LABEL_VALUE_RULE, QUALIFIED_NAME_RULE, SUBDOMAIN_RULE, check_labels, is_dns_label, is_qualified_name, is_subdomain,
 };
-pub(crate) use patch::PatchKind;
+pub(crate) use patch::{PatchKind, patched};
 pub(crate) use read::ListQuery;
 pub(crate) use scale::scale_of;
 
@@ -121,6 +121,24 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    /// The part that a path names as a subresource, where it is read and written in the form of the whole object.
+    pub(crate) fn served(resource: &Resource, subresource: &str) -> Option<Self> {
+        match (resource.key.as_str(), subresource) {
+            (_, "status") if resource.has_status => Some(Self::Status),
+            _ if resource.custom.is_some() => None,
+            ("namespaces", "finalize") => Some(Self::Finalize),
+            ("certificatesigningrequests.certificates.k8s.io", "approval") => Some(Self::Approval),
+            ("pods", "ephemeralcontainers") => Some(Self::EphemeralContainers),
+            ("pods", "resize") => Some(Self::Resize),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be read and patched; a namespace's finalizers are only replaced.
+    pub(crate) fn is_read(self) -> bool {
+        self != Self::Finalize
+    }
+
     /// The name in paths and managedFields, "" for the main part.
     pub(crate) fn subresource(self) -> &'static str {
         match self {

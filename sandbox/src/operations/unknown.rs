@@ -4,7 +4,7 @@ use landfall_merge::builtin;
 use landfall_merge::schema::{Schema, ValueType};
 use serde_json::Value;
 
-use super::{Core, Decoded};
+use super::{Core, Decoded, WriteOptions, metadata};
 use crate::crd;
 use crate::error::ApiError;
 use crate::http::params::FieldValidation;
@@ -15,6 +15,24 @@ use crate::registry::Resource;
 const FINDINGS_MAX: usize = 100;
 
 impl Core {
+    /// Reads a body as an object of a version that is not the one that is kept: its type, its fields, and their defaults if wanted.
+    pub(crate) fn read_as(
+        &self,
+        resource: &Resource,
+        body: Decoded,
+        fills_defaults: bool,
+        options: &WriteOptions,
+    ) -> Result<(Value, Vec<String>), ApiError> {
+        metadata::check_type(resource, &body.value)?;
+        let (mut value, warnings) = self.without_unknown_fields(resource, body, options.validation)?;
+        if fills_defaults && let Some(custom) = &resource.custom {
+            crd::schema::fill_defaults(custom, &mut value);
+        }
+        crate::json::set(&mut value, &["apiVersion"], resource.api_version());
+        crate::json::set(&mut value, &["kind"], resource.kind.as_str());
+        Ok((value, warnings))
+    }
+
     /// Drops unknown fields; returns the object and the warnings, or refuses it.
     pub(super) fn without_unknown_fields(
         &self,
@@ -60,6 +78,28 @@ impl Core {
             FieldValidation::Strict => Err(cannot(format!("strict decoding error: {}", sentences.join(", ")))),
         }
     }
+}
+
+/// The paths of fields that a kind does not have.
+pub(super) fn unknown_fields(resource: &Resource, value: &Value) -> Vec<String> {
+    let mut value = value.clone();
+    let mut findings = Findings::default();
+    match &resource.custom {
+        Some(custom) => crd::schema::prune(custom, &mut value, &mut findings.unknown),
+        None => {
+            if let Some(schema) = builtin::kubernetes().kind(&resource.group, &resource.version, &resource.kind) {
+                findings.walk(&mut value, schema, &mut String::new());
+            }
+        }
+    }
+    findings.unknown
+}
+
+/// What of an object has another type than its schema says, in Go's words.
+pub(super) fn mistyped(value: &Value, schema: Schema<'_>) -> Option<String> {
+    let mut findings = Findings::default();
+    findings.walk(&mut value.clone(), schema, &mut String::new());
+    findings.mistyped
 }
 
 /// Source: `ErrFormatWrong` of `k8s.io/apimachinery/pkg/api/resource`.

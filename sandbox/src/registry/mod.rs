@@ -209,6 +209,17 @@ impl Registry {
         self.read().storage.values().cloned().collect()
     }
 
+    /// The rows of one group and version, in order of their plural names.
+    pub(crate) fn of_version(&self, group: &str, version: &str) -> Vec<Arc<Resource>> {
+        let rows = self.read();
+        let first = (group.to_string(), version.to_string(), String::new());
+        rows.by_path
+            .range(first..)
+            .take_while(|((held_group, held_version, _), _)| held_group == group && held_version == version)
+            .map(|(_, resource)| Arc::clone(resource))
+            .collect()
+    }
+
     /// A number that changes whenever the table does.
     pub(crate) fn edition(&self) -> u64 {
         self.read().edition
@@ -216,8 +227,13 @@ impl Registry {
 
     /// True when any resource of this group and version is served.
     pub(crate) fn serves(&self, group: &str, version: &str) -> bool {
-        self.read().by_path.keys().any(|(held_group, held_version, _)| held_group == group && held_version == version)
+        !self.of_version(group, version).is_empty()
     }
+}
+
+/// True for a group that the server itself brings.
+pub(crate) fn is_builtin_group(group: &str) -> bool {
+    builtin::GROUP_ORDER.contains(&group)
 }
 
 /// The place of a group in discovery: built-in ones in their fixed order, then the others.
