@@ -29,6 +29,12 @@ pub(crate) fn object<'a>(value: &'a Value, pointer: &str) -> Option<&'a Map<Stri
     value.pointer(pointer).and_then(Value::as_object)
 }
 
+/// The fields of an object; none for anything else.
+pub(crate) fn map(value: &Value) -> &Map<String, Value> {
+    static NONE: std::sync::OnceLock<Map<String, Value>> = std::sync::OnceLock::new();
+    value.as_object().unwrap_or_else(|| NONE.get_or_init(Map::new))
+}
+
 /// The object under `key`, made if absent or of another type.
 pub(crate) fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
     let map = as_map(value);

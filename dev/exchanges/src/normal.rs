@@ -17,7 +17,8 @@ fn patterns() -> &'static [(Regex, &'static str)] {
             (r"current: \d+", "current: <rv>"),
             (r"(ResourceVersion in (?:the )?(?:precondition|object meta|record)):? \(?\d+\)?", "$1 <rv>"),
             (r"in record \(\d+\)", "in record (<rv>)"),
-            (r#""resourceVersion":"\d+""#, "\"resourceVersion\":\"<rv>\""),
+            (r#"\\"resourceVersion\\":\\"\d+\\""#, r#"\"resourceVersion\":\"<rv>\""#),
+            (r"<ip>/\d+", "<ip>/<bits>"),
         ]
         .into_iter()
         .map(|(pattern, word)| (Regex::new(pattern).expect("the pattern is one"), word))

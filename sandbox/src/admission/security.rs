@@ -71,7 +71,9 @@ pub(super) fn check(
             return Err(ApiError::forbidden(resource.qualified(), json::name(value), &why));
         }
     }
-    let (warned, version) = level("warn");
+    // Without a word of its own, a workload is warned of what would be enforced upon its pods.
+    let says_nothing = json::label(&held.value, &format!("{PREFIX}warn")).is_none();
+    let (warned, version) = if says_nothing && !is_pod { (enforced, version) } else { level("warn") };
     if warned != "privileged" {
         let problems = problems(pod, warned == "restricted");
         if !problems.is_empty() {

@@ -105,7 +105,7 @@ pub(crate) fn validate(definition: &Value, old: Option<&Value>, causes: &mut Vec
     for (index, version) in versions.iter().enumerate() {
         if version.pointer("/schema/openAPIV3Schema").is_none() {
             let field = format!("spec.versions[{index}].schema.openAPIV3Schema");
-            causes.push(Cause::required(field, "schemas are required"));
+            causes.push(Cause::required(field, ""));
         }
     }
     let mut names: Vec<&str> = Vec::new();

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::{CustomResource, no_fields};
 use crate::error::Cause;
 use crate::json;
+use crate::registry::ScalePaths;
 
 fn fields_of(schema: &Value) -> &Map<String, Value> {
     schema.get("properties").and_then(Value::as_object).unwrap_or(no_fields())
@@ -137,10 +138,21 @@ fn fill(schema: &Value, value: &mut Value) {
 }
 
 /// Checks an object; `old` is what it replaces.
-pub(crate) fn validate(custom: &CustomResource, value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+pub(crate) fn validate(
+    custom: &CustomResource,
+    scale: Option<&ScalePaths>,
+    value: &Value,
+    old: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) {
     let Some(schema) = &custom.schema else { return };
     let before = causes.len();
     check(schema, value, &Place { path: "", is_root: true }, causes);
+    if let Some(paths) = scale {
+        for pointer in [&paths.spec_replicas, &paths.status_replicas] {
+            check_replicas(value, pointer, causes);
+        }
+    }
     if !custom.has_rules {
         return;
     }
@@ -162,6 +174,38 @@ pub(crate) fn validate(custom: &CustomResource, value: &Value, old: Option<&Valu
         return;
     }
     super::rules::evaluate(schema, value, old, causes);
+}
+
+/// Checks that what the scale subresource takes for a number of replicas is one.
+fn check_replicas(value: &Value, pointer: &str, causes: &mut Vec<Cause>) {
+    let field = pointer.replace('/', ".");
+    match value.pointer(pointer) {
+        None | Some(Value::Null) => {}
+        Some(Value::Number(number)) => {
+            let held = Value::Number(number.clone());
+            match number.as_i64() {
+                Some(replicas) if replicas < 0 => {
+                    causes.push(Cause::invalid(field, &held, "should be a non-negative integer"));
+                }
+                Some(replicas) if replicas > i64::from(i32::MAX) => {
+                    let why = format!("should be less than or equal to {}", i32::MAX);
+                    causes.push(Cause::invalid(field, &held, &why));
+                }
+                _ => {}
+            }
+        }
+        Some(other) => {
+            let (shown, kind) = match other {
+                Value::String(text) => (text.clone(), "string"),
+                Value::Bool(held) => (held.to_string(), "bool"),
+                other => {
+                    (other.to_string(), if other.is_array() { "[]interface {}" } else { "map[string]interface {}" })
+                }
+            };
+            let why = format!("{field} accessor error: {shown} is of the type {kind}, expected int64");
+            causes.push(Cause::invalid(field, &Value::from(0), &why));
+        }
+    }
 }
 
 /// Checks a value that is a part of an object, without the rules of its schema.
@@ -426,28 +470,35 @@ fn check_number(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Caus
 /// `allOf`, `anyOf`, `oneOf` and `not`.
 fn check_junctions(schema: &Value, value: &Value, place: &Place<'_>, causes: &mut Vec<Cause>) {
     let path = place.path;
-    let fits = |schema: &Value| {
+    let problems = |schema: &Value| {
         let mut found = Vec::new();
         check(schema, value, &Place { path, is_root: place.is_root }, &mut found);
-        found.is_empty()
+        found
     };
-    let mut refuse = |why: String| {
+    let fits = |schema: &Value| problems(schema).is_empty();
+    // Of several choices that do not fit, what is wrong with the one that fits best is told too.
+    let nearest = |schemas: &[Value]| schemas.iter().map(problems).min_by_key(Vec::len).unwrap_or_default();
+    let mut refuse = |why: String, also: Vec<Cause>| {
         causes.push(Cause::invalid("<nil>", &Value::from(""), &format!("{path:?} must validate {why}")));
+        causes.extend(also);
     };
     let any_of = json::list(schema, "/anyOf");
     if !any_of.is_empty() && !json::flag(schema, "/x-kubernetes-int-or-string") && !any_of.iter().any(fits) {
-        refuse("at least one schema (anyOf)".to_string());
+        refuse("at least one schema (anyOf)".to_string(), nearest(any_of));
     }
     let one_of = json::list(schema, "/oneOf");
     if !one_of.is_empty() {
         match one_of.iter().filter(|schema| fits(schema)).count() {
             1 => {}
-            0 => refuse("one and only one schema (oneOf). Found none valid".to_string()),
-            several => refuse(format!("one and only one schema (oneOf). Found {several} valid alternatives")),
+            0 => refuse("one and only one schema (oneOf). Found none valid".to_string(), nearest(one_of)),
+            several => {
+                let why = format!("one and only one schema (oneOf). Found {several} valid alternatives");
+                refuse(why, Vec::new());
+            }
         }
     }
     if schema.get("not").is_some_and(&fits) {
-        refuse("the negation of a schema (not)".to_string());
+        refuse("the negation of a schema (not)".to_string(), Vec::new());
     }
     for inner in json::list(schema, "/allOf") {
         check(inner, value, &Place { path, is_root: place.is_root }, causes);

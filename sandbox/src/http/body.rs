@@ -139,6 +139,15 @@ pub(crate) fn decode_json(body: &Bytes) -> Result<Decoded, String> {
     Ok(Decoded { value, duplicates: reading.duplicates })
 }
 
+/// What is wrong with YAML, with its place as Go's reader tells it: not at all in the first line.
+fn go_yaml_place(told: &str) -> String {
+    match told.split_once(": ") {
+        Some((place, what)) if place.starts_with("line 1,") => what.to_string(),
+        Some((place, what)) => format!("{}: {what}", place.split(',').next().unwrap_or_default()),
+        None => told.to_string(),
+    }
+}
+
 /// A duplicate key of YAML, in the words of Go's reader.
 fn go_yaml_words(told: &str) -> String {
     let (place, what) = told.split_once(": ").unwrap_or(("", told));
@@ -182,7 +191,10 @@ pub(crate) fn decode_yaml(body: &Bytes) -> Result<Decoded, ApiError> {
         return Ok(decoded);
     }
     let value = landfall_yaml::read_one(body, landfall_yaml::Resolver::Kubernetes).map_err(|error| {
-        ApiError::bad_request(format!("error decoding YAML: error converting YAML to JSON: yaml: {error}"))
+        ApiError::bad_request(format!(
+            "error decoding YAML: error converting YAML to JSON: yaml: {}",
+            go_yaml_place(&error.to_string())
+        ))
     })?;
     let duplicates = match landfall_yaml::read_one(body, landfall_yaml::Resolver::KubernetesStrict) {
         Ok(_) => Vec::new(),

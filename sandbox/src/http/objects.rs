@@ -392,7 +392,7 @@ impl Handler {
         let mut page = self.core.list(resource, &query)?;
         page.items = outgoing(&self.core, resource, page.items).await?;
         let mut metadata = respond::list_metadata(page.revision, &page.continue_token, page.remaining);
-        if resource.custom.is_some() {
+        if resource.custom.is_some() && negotiated.form == Form::Whole {
             json::default(json::as_map(&mut metadata), "continue", "");
         }
         let shown = || page.items.iter().map(|stored| convert::shown(resource, &stored.value));

@@ -28,6 +28,8 @@ use crate::table;
 
 /// How often a quiet watch tells its revision. Source: kube-apiserver's bookmark period.
 const BOOKMARK_PERIOD: Duration = Duration::from_secs(60);
+/// How long before its end a watch tells its revision a last time. Source: `bookmarkTimer` of the watch cache.
+const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 /// How long a watch lasts when the client does not say. Source: `--min-request-timeout`.
 const WATCH_DURATION: Duration = Duration::from_secs(1800);
 /// Lines are sent together up to this size.
@@ -164,7 +166,13 @@ impl Watcher {
             }
         };
         let deadline = Instant::now() + lasts;
-        let mut next_bookmark = Instant::now() + BOOKMARK_PERIOD;
+        // A last bookmark comes shortly before the end, if there is time for one.
+        let last_bookmark = lasts.checked_sub(BOOKMARK_BEFORE_END).map(|before| Instant::now() + before);
+        let soon = |now: Instant| match last_bookmark {
+            Some(last) if last > now => Some(last.min(now + BOOKMARK_PERIOD)),
+            _ => None,
+        };
+        let mut next_bookmark = soon(Instant::now());
         loop {
             match self.core.store.changes(&self.resource.key, namespace.as_deref(), cursor) {
                 Ok(changes) => {
@@ -187,16 +195,11 @@ impl Watcher {
                         return Ok(());
                     }
                 }
-                () = tokio::time::sleep_until(next_bookmark), if self.bookmarks => {
-                    next_bookmark += BOOKMARK_PERIOD;
+                () = tokio::time::sleep_until(next_bookmark.unwrap_or(deadline)), if self.bookmarks && next_bookmark.is_some() => {
+                    next_bookmark = soon(Instant::now());
                     self.bookmark_after(&mut cursor, namespace.as_deref()).await?;
                 }
-                () = tokio::time::sleep_until(deadline) => {
-                    if self.bookmarks {
-                        self.bookmark_after(&mut cursor, namespace.as_deref()).await?;
-                    }
-                    return Ok(());
-                }
+                () = tokio::time::sleep_until(deadline) => return Ok(()),
                 () = self.sender.closed() => return Err(Closed),
             }
         }

@@ -27,23 +27,31 @@ pub(super) fn fold_string_data(value: &mut Value) {
     }
 }
 
+/// Fills what Go's type of events always writes; nobody owns that.
+pub(super) fn fill_event(value: &mut Value) {
+    let map = json::as_map(value);
+    for (key, empty) in [
+        ("eventTime", Value::Null),
+        ("firstTimestamp", Value::Null),
+        ("lastTimestamp", Value::Null),
+        ("reportingComponent", json!("")),
+        ("reportingInstance", json!("")),
+        ("source", json!({})),
+    ] {
+        map.entry(key).or_insert(empty);
+    }
+}
+
+/// A claim's source was told under two names; they hold the same.
+pub(super) fn mirror_source(value: &mut Value) {
+    if let Some(source) = value.pointer("/spec/dataSource").cloned() {
+        default(json::child(value, "spec"), "dataSourceRef", source);
+    }
+}
+
 /// Fills the kinds that need a few fields only.
 pub(super) fn fill(resource: &str, value: &mut Value) {
     match resource {
-        "events" => {
-            // What Go's types always write.
-            let map = json::as_map(value);
-            for (key, empty) in [
-                ("eventTime", Value::Null),
-                ("firstTimestamp", Value::Null),
-                ("lastTimestamp", Value::Null),
-                ("reportingComponent", json!("")),
-                ("reportingInstance", json!("")),
-                ("source", json!({})),
-            ] {
-                map.entry(key).or_insert(empty);
-            }
-        }
         "namespaces" => {
             let name = json::name(value).to_string();
             if !name.is_empty() {
@@ -56,10 +64,6 @@ pub(super) fn fill(resource: &str, value: &mut Value) {
                 default(json::as_map(spec), "volumeMode", "Filesystem");
             }
             default(json::child(value, "status"), "phase", "Pending");
-            // A claim's source was told under two names; they hold the same.
-            if let Some(source) = value.pointer("/spec/dataSource").cloned() {
-                default(json::child(value, "spec"), "dataSourceRef", source);
-            }
         }
         "persistentvolumes" => {
             if let Some(host) = value.pointer_mut("/spec/hostPath").filter(|host| host.is_object()) {

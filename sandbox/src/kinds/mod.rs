@@ -29,11 +29,13 @@ pub(crate) fn prepare_create(core: &Core, resource: &Resource, value: &mut Value
     match resource.key.as_str() {
         crd::CRD_RESOURCE => crd::prepare_create(value),
         "namespaces" => cluster::prepare_namespace(value),
-        "pods" => pod::prepare_create(value),
+        "pods" => pod::prepare_create(value, &crate::clock::rfc3339(core.clock.now())),
+        "events" => cluster::fill_event(value),
         "jobs.batch" => workload::prepare_job(core, value),
         "persistentvolumeclaims" => {
             json::set(value, &["status"], json!({"phase": "Pending"}));
             add_finalizer(value, "kubernetes.io/pvc-protection");
+            cluster::mirror_source(value);
         }
         "persistentvolumes" => {
             let now = crate::clock::rfc3339(core.clock.now());
@@ -116,6 +118,7 @@ pub(crate) fn prepare_update(_core: &Core, resource: &Resource, part: Part, old:
     }
     match resource.key.as_str() {
         "secrets" => cluster::fold_string_data(new),
+        "events" => cluster::fill_event(new),
         "services" if part == Part::Main => service::keep_assigned(old, new),
         "namespaces" if part == Part::Main => {
             // Finalizers of the spec have a path of their own.
@@ -131,6 +134,7 @@ pub(crate) fn prepare_update(_core: &Core, resource: &Resource, part: Part, old:
             }
         }
         "persistentvolumeclaims" if part == Part::Main => {
+            cluster::mirror_source(new);
             for key in ["volumeName", "storageClassName"] {
                 if let (None, Some(held)) =
                     (new.get("spec").and_then(|s| s.get(key)), old.get("spec").and_then(|s| s.get(key)))
@@ -147,6 +151,39 @@ pub(crate) fn prepare_update(_core: &Core, resource: &Resource, part: Part, old:
 pub(crate) fn fold(resource: &Resource, value: &mut Value) {
     if resource.custom.is_none() && resource.key.as_str() == "secrets" {
         cluster::fold_string_data(value);
+    }
+}
+
+/// Sets what follows from an object once admission has completed it.
+pub(crate) fn after_admission(resource: &Resource, value: &mut Value) {
+    if resource.custom.is_none() && resource.key.as_str() == "pods" {
+        json::set(value, &["status", "qosClass"], pod::quality_of_service(value));
+    }
+}
+
+/// Says what of an object is allowed but most likely a mistake.
+pub(crate) fn warn(resource: &Resource, value: &Value, warnings: &mut Vec<String>) {
+    if resource.custom.is_some() {
+        return;
+    }
+    let template = match resource.key.as_str() {
+        "pods" => "",
+        "deployments.apps" | "replicasets.apps" | "statefulsets.apps" | "daemonsets.apps" | "jobs.batch" => {
+            "/spec/template"
+        }
+        "cronjobs.batch" => "/spec/jobTemplate/spec/template",
+        _ => return,
+    };
+    if let Some(spec) = value.pointer(&format!("{template}/spec")) {
+        pod::warn(spec, &format!("{template}/spec")[1..].replace('/', "."), warnings);
+    }
+}
+
+/// A resize may not change the class of a pod's quality of service.
+pub(crate) fn validate_resize(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
+    if pod::quality_of_service(old) != pod::quality_of_service(new) {
+        let class = json!(json::text(old, "/status/qosClass"));
+        causes.push(Cause::invalid("spec", &class, "Pod QOS Class may not change as a result of resizing"));
     }
 }
 

@@ -5,20 +5,25 @@ use serde_json::{Map, Value, json};
 use crate::json::{self, default};
 
 /// Sets a new pod's status.
-pub(super) fn prepare_create(pod: &mut Value) {
+pub(super) fn prepare_create(pod: &mut Value, now: &str) {
     let qos = quality_of_service(pod);
     json::set(pod, &["status"], json!({"phase": "Pending", "qosClass": qos}));
     let gates = !json::list(pod, "/spec/schedulingGates").is_empty();
     if gates {
         let condition = json!({"type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
-            "lastProbeTime": null, "lastTransitionTime": null, "message": "Scheduling is blocked due to non-empty scheduling gates"});
+            "lastProbeTime": null, "lastTransitionTime": now, "message": "Scheduling is blocked due to non-empty scheduling gates"});
         json::set(pod, &["status", "conditions"], json!([condition]));
     }
 }
 
 /// The quality of service class that follows from requests and limits of CPU and memory.
 pub(super) fn quality_of_service(pod: &Value) -> &'static str {
-    let containers = json::list(pod, "/spec/containers").iter().chain(json::list(pod, "/spec/initContainers"));
+    // What a pod says of itself as a whole counts alone.
+    let whole = pod.get("spec").filter(|spec| spec.get("resources").is_some());
+    let containers: Vec<&Value> = match whole {
+        Some(spec) => vec![spec],
+        None => json::list(pod, "/spec/containers").iter().chain(json::list(pod, "/spec/initContainers")).collect(),
+    };
     let (mut any, mut guaranteed) = (false, true);
     for container in containers {
         for resource in ["cpu", "memory"] {
@@ -35,6 +40,53 @@ pub(super) fn quality_of_service(pod: &Value) -> &'static str {
     }
 }
 
+/// Labels of nodes that have newer names.
+const OLD_NODE_LABELS: &[(&str, &str, &str)] = &[
+    ("beta.kubernetes.io/arch", "v1.14", "kubernetes.io/arch"),
+    ("beta.kubernetes.io/os", "v1.14", "kubernetes.io/os"),
+    ("failure-domain.beta.kubernetes.io/region", "v1.17", "topology.kubernetes.io/region"),
+    ("failure-domain.beta.kubernetes.io/zone", "v1.17", "topology.kubernetes.io/zone"),
+    ("beta.kubernetes.io/instance-type", "v1.17", "node.kubernetes.io/instance-type"),
+];
+
+/// Says what of a pod's spec is allowed but most likely a mistake. Source: `k8s.io/kubernetes/pkg/api/pod/warnings.go` 1.36.
+pub(super) fn warn(spec: &Value, field: &str, warnings: &mut Vec<String>) {
+    for key in json::object(spec, "/nodeSelector").into_iter().flat_map(Map::keys) {
+        if let Some((_, since, new)) = OLD_NODE_LABELS.iter().find(|(old, _, _)| old == key) {
+            warnings.push(format!("{field}.nodeSelector[{key}]: deprecated since {since}; use {new:?} instead"));
+        }
+    }
+    for (index, secret) in json::list(spec, "/imagePullSecrets").iter().enumerate() {
+        if json::text(secret, "/name").is_empty() {
+            warnings.push(format!("{field}.imagePullSecrets[{index}].name: invalid empty name \"\""));
+        }
+    }
+    for list in ["initContainers", "containers"] {
+        for (index, container) in json::list(spec, &format!("/{list}")).iter().enumerate() {
+            let field = format!("{field}.{list}[{index}]");
+            let mut names: Vec<&str> = Vec::new();
+            for (place, variable) in json::list(container, "/env").iter().enumerate() {
+                let name = json::text(variable, "/name");
+                if names.contains(&name) {
+                    warnings.push(format!(
+                        "{field}.env[{place}]: hides previous definition of {name:?}, which may be dropped when using apply"
+                    ));
+                }
+                names.push(name);
+            }
+            let mut ports: Vec<(i64, &str)> = Vec::new();
+            for (place, port) in json::list(container, "/ports").iter().enumerate() {
+                let key = (json::integer(port, "/containerPort").unwrap_or(0), json::text(port, "/protocol"));
+                if let Some(first) = ports.iter().position(|held| *held == key) {
+                    warnings
+                        .push(format!("{field}.ports[{place}]: duplicate port definition with {field}.ports[{first}]"));
+                }
+                ports.push(key);
+            }
+        }
+    }
+}
+
 /// Fills the defaults of a pod.
 pub(super) fn fill_pod(pod: &mut Value) {
     for condition in pod.pointer_mut("/status/conditions").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -46,6 +98,12 @@ pub(super) fn fill_pod(pod: &mut Value) {
     fill_spec(spec);
     default(json::as_map(spec), "enableServiceLinks", true);
     // Requests follow limits where they are not given; only in pods, not in templates.
+    if let Some(limits) = json::object(spec, "/resources/limits").cloned() {
+        let requests = json::child(spec, "resources").entry("requests").or_insert_with(|| json!({}));
+        for (name, limit) in limits {
+            default(json::as_map(requests), &name, limit);
+        }
+    }
     for list in ["containers", "initContainers"] {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             let Some(limits) = json::object(container, "/resources/limits").cloned() else { continue };

@@ -46,18 +46,12 @@ pub(super) fn fill_service(value: &mut Value) {
     if external {
         default(map, "externalTrafficPolicy", "Cluster");
     } else {
-        map.remove("externalTrafficPolicy");
         map.remove("healthCheckNodePort");
     }
     if kind == "LoadBalancer" {
         default(map, "allocateLoadBalancerNodePorts", true);
     } else {
         map.remove("allocateLoadBalancerNodePorts");
-    }
-    if !external {
-        for port in map.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-            json::as_map(port).remove("nodePort");
-        }
     }
 }
 
@@ -77,6 +71,7 @@ pub(super) fn keep_assigned(old: &Value, new: &mut Value) {
         }
     }
     if !matches!(json::text(new, "/spec/type"), "NodePort" | "LoadBalancer") {
+        drop_external(old, new);
         return;
     }
     let old_ports = json::list(old, "/spec/ports").to_vec();
@@ -90,6 +85,24 @@ pub(super) fn keep_assigned(old: &Value, new: &mut Value) {
         });
         if let Some(held) = same.and_then(|held| held.get("nodePort")).cloned() {
             json::as_map(port).insert("nodePort".into(), held);
+        }
+    }
+}
+
+/// What only a Service of the old type could have goes with the type, unless the writer changed it too.
+fn drop_external(old: &Value, new: &mut Value) {
+    if !matches!(json::text(old, "/spec/type"), "NodePort" | "LoadBalancer") {
+        return;
+    }
+    let held = node_ports(old);
+    let Some(spec) = new.get_mut("spec") else { return };
+    let spec = json::as_map(spec);
+    if spec.get("externalTrafficPolicy") == old.pointer("/spec/externalTrafficPolicy") {
+        spec.remove("externalTrafficPolicy");
+    }
+    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        if json::integer(port, "/nodePort").is_some_and(|number| held.contains(&number)) {
+            json::as_map(port).remove("nodePort");
         }
     }
 }
@@ -154,6 +167,10 @@ pub(super) fn allocate(
                 json::as_map(port).insert("nodePort".into(), json!(number));
             } else if given != 0 && !before.contains(&given) {
                 let field = format!("spec.ports[{index}].nodePort");
+                if dry_run && !Addresses::is_node_port(given) {
+                    // Nothing is allocated, so nothing is found out of range.
+                    continue;
+                }
                 if !Addresses::is_node_port(given) {
                     let why = "provided port is not in the valid range. The range of valid ports is 30000-32767";
                     return Err(refuse(Cause::invalid(field, &json!(given), why)));
@@ -192,7 +209,7 @@ fn take_given(core: &Core, given: &str, dry_run: bool) -> Result<(), String> {
         .map_err(|_| format!("failed to allocate IP {given}: the provided value is not a valid IPv4 address"))?;
     if !Addresses::is_service_address(address) {
         return Err(format!(
-            "failed to allocate IP {given}: the provided network does not match the current range 10.96.0.0/12"
+            "failed to allocate IP {given}: the provided IP ({given}) is not in the valid range. The range of valid IPs is 10.96.0.0/12"
         ));
     }
     if !core.addresses.take_address(address) {

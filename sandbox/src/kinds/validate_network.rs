@@ -27,6 +27,18 @@ pub(super) fn service(value: &Value, causes: &mut Vec<Cause>) {
     } else if !matches!(address, "" | "None") && kind != "ExternalName" && address.parse::<IpAddr>().is_err() {
         causes.push(Cause::invalid("spec.clusterIPs[0]", &json!(address), IP_RULE));
     }
+    let external = matches!(kind, "NodePort" | "LoadBalancer");
+    for (index, port) in json::list(value, "/spec/ports").iter().enumerate() {
+        if !external && json::integer(port, "/nodePort").is_some_and(|number| number != 0) {
+            let why = format!("may not be used when `type` is '{kind}'");
+            causes.push(Cause::forbidden(format!("spec.ports[{index}].nodePort"), &why));
+        }
+    }
+    let policy = json::text(value, "/spec/externalTrafficPolicy");
+    if !policy.is_empty() && !external && json::list(value, "/spec/externalIPs").is_empty() {
+        let why = "may only be set for externally-accessible services";
+        causes.push(Cause::invalid("spec.externalTrafficPolicy", &json!(policy), why));
+    }
     let name = json::text(value, "/spec/externalName");
     if kind == "ExternalName" && !name.is_empty() && !is_subdomain(name.trim_end_matches('.')) {
         causes.push(Cause::invalid("spec.externalName", &json!(name), SUBDOMAIN_RULE));

@@ -130,6 +130,21 @@ fn volumes(spec: &Value, field: &str, causes: &mut Vec<Cause>) -> BTreeSet<Strin
             causes.push(Cause::duplicate(format!("{field}.name"), &json!(name)));
         }
         more::volume(volume, &field, causes);
+        if let Some(disk) = volume.get("azureDisk") {
+            let is_managed = json::text(disk, "/kind") == "Managed";
+            let (prefix, form) = if is_managed {
+                (
+                    "/subscriptions/",
+                    "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}",
+                )
+            } else {
+                ("https://", "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd")
+            };
+            let place = json::text(disk, "/diskURI");
+            if !place.is_empty() && !place.starts_with(prefix) {
+                causes.push(Cause::not_supported(format!("{field}.azureDisk.diskURI"), &json!(place), &[form]));
+            }
+        }
     }
     names
 }

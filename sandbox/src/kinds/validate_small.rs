@@ -320,6 +320,28 @@ pub(super) fn priority_class(value: &Value, old: Option<&Value>, causes: &mut Ve
     }
 }
 
+/// Checks a signing request: PEM of the right type around base64.
+pub(super) fn signing_request(value: &Value, causes: &mut Vec<Cause>) {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let encoded = json::text(value, "/spec/request");
+    let text = STANDARD.decode(encoded).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let body = text
+        .split_once("-----BEGIN CERTIFICATE REQUEST-----")
+        .and_then(|(_, rest)| rest.split_once("-----END CERTIFICATE REQUEST-----"));
+    let is_pem = body.is_some_and(|(body, _)| STANDARD.decode(body.replace(['\n', '\r', ' '], "")).is_ok());
+    if !is_pem {
+        let why = "PEM block type must be CERTIFICATE REQUEST";
+        causes.push(Cause::invalid("spec.request", &json!(encoded), why));
+    }
+    if json::text(value, "/spec/signerName").is_empty() {
+        causes.push(Cause::required("spec.signerName", ""));
+    }
+    if json::list(value, "/spec/usages").is_empty() {
+        causes.push(Cause::required("spec.usages", ""));
+    }
+}
+
 /// Checks a lease.
 pub(super) fn lease(value: &Value, causes: &mut Vec<Cause>) {
     if let Some(seconds) = json::integer(value, "/spec/leaseDurationSeconds").filter(|seconds| *seconds <= 0) {

@@ -64,6 +64,14 @@ pub(super) fn validate(_core: &Core, resource: &Resource, value: &Value, old: Op
         "limitranges" => small::limit_range(value, causes),
         "resourcequotas" => small::quota(value, old, causes),
         "persistentvolumes" => small::volume(value, causes),
+        "certificatesigningrequests.certificates.k8s.io" => small::signing_request(value, causes),
+        "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io" => {
+            let response = value.pointer("/spec/limited/limitResponse").unwrap_or(&Value::Null);
+            if json::text(response, "/type") == "Queue" && response.get("queuing").is_none() {
+                let why = "must not be empty if limited.limitResponse.type is Limited";
+                causes.push(Cause::required("spec.limited.limitResponse.queuing", why));
+            }
+        }
         "leases.coordination.k8s.io" => small::lease(value, causes),
         "events" => small::event(value, causes),
         "endpointslices.discovery.k8s.io" => small::slice(value, old, causes),
@@ -98,6 +106,7 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
     not_negative(value, "/spec/minReadySeconds", "spec.minReadySeconds", causes);
     not_negative(value, "/spec/revisionHistoryLimit", "spec.revisionHistoryLimit", causes);
     let selector = value.pointer("/spec/selector");
+    let mut is_broken = false;
     let is_empty = selector.is_none_or(|selector| selector.as_object().is_none_or(serde_json::Map::is_empty));
     if selector.is_none() {
         causes.push(Cause::required("spec.selector", ""));
@@ -107,7 +116,13 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
             causes.push(Cause::invalid("spec.template.metadata.labels", &labels, why));
         }
     } else if !is_old_kind && selector_problems(selector.unwrap_or(&Value::Null), "spec.selector", causes) {
-        causes.push(Cause::invalid("spec.selector", selector.unwrap_or(&Value::Null), "invalid label selector"));
+        let shown = shown_selector(selector.unwrap_or(&Value::Null));
+        causes.push(Cause {
+            reason: "FieldValueInvalid",
+            message: format!("Invalid value: {shown}: invalid label selector"),
+            field: "spec.selector".to_string(),
+        });
+        is_broken = true;
     } else if is_empty {
         causes.push(Cause::invalid("spec.selector", &json!({}), "empty selector is invalid for deployment"));
     }
@@ -119,7 +134,7 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
         causes.push(Cause::required("spec.template.spec.containers", ""));
         return;
     };
-    if !is_empty {
+    if !is_empty && !is_broken {
         let parsed = if is_old_kind { LabelSelector::of_map(selector) } else { LabelSelector::of_spec(selector) };
         if !parsed.matches(template) {
             let labels = template.pointer("/metadata/labels").cloned().unwrap_or(Value::Null);
@@ -251,8 +266,9 @@ fn stateful_set(value: &Value, causes: &mut Vec<Cause>) {
         ("OnDelete", None) => {}
         ("OnDelete", Some(rolling)) => {
             let shown = json!({"Partition": rolling.get("partition"), "MaxUnavailable": rolling.get("maxUnavailable")});
+            let names = ["Partition", "MaxUnavailable"];
             let why = "only allowed for updateStrategy 'RollingUpdate'";
-            causes.push(Cause::invalid("spec.updateStrategy.rollingUpdate", &shown, why));
+            causes.push(Cause::ordered("spec.updateStrategy.rollingUpdate", &names, json::map(&shown), why));
         }
         (other, _) => {
             let why = "must be 'RollingUpdate' or 'OnDelete'";
@@ -260,6 +276,26 @@ fn stateful_set(value: &Value, causes: &mut Vec<Cause>) {
         }
     }
     not_negative(value, "/spec/ordinals/start", "spec.ordinals.start", causes);
+}
+
+/// A label selector with its fields in the order of Go's type.
+fn shown_selector(selector: &Value) -> String {
+    let ordered = |value: &Value, names: &[&str]| {
+        let fields: Vec<String> =
+            names.iter().filter_map(|name| Some(format!("{name:?}:{}", value.get(*name)?))).collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    let mut fields = Vec::new();
+    if let Some(labels) = selector.get("matchLabels") {
+        fields.push(format!("\"matchLabels\":{labels}"));
+    }
+    let expressions = json::list(selector, "/matchExpressions");
+    if !expressions.is_empty() {
+        let shown: Vec<String> =
+            expressions.iter().map(|expression| ordered(expression, &["key", "operator", "values"])).collect();
+        fields.push(format!("\"matchExpressions\":[{}]", shown.join(",")));
+    }
+    format!("{{{}}}", fields.join(","))
 }
 
 /// Checks a label selector; true when something is wrong with it.
@@ -428,7 +464,14 @@ fn service(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
         names.push(name);
         let identity = (number, json::text(port, "/protocol"));
         if seen.contains(&identity) {
-            causes.push(Cause::duplicate(field, &json!({"port": number, "protocol": identity.1})));
+            causes.push(Cause {
+                reason: "FieldValueDuplicate",
+                message: format!(
+                    "Duplicate value: {{\"Name\":\"\",\"Protocol\":{:?},\"AppProtocol\":null,\"Port\":{number},\"TargetPort\":0,\"NodePort\":0}}",
+                    identity.1
+                ),
+                field,
+            });
         }
         seen.push(identity);
     }
@@ -489,7 +532,11 @@ fn data(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec<Cau
                 && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
                 && key != "."
                 && !key.starts_with("..");
-            if !valid {
+            if key == "." || key == ".." {
+                causes.push(Cause::invalid(format!("{map}[{key}]"), &json!(key), &format!("must not be '{key}'")));
+            } else if key.starts_with("..") {
+                causes.push(Cause::invalid(format!("{map}[{key}]"), &json!(key), "must not start with '..'"));
+            } else if !valid {
                 let why = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
                 causes.push(Cause::invalid(format!("{map}[{key}]"), &json!(key), why));
             }
@@ -530,6 +577,12 @@ fn data(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec<Cau
             }
             _ => &[],
         };
+        if json::text(value, "/type") == "kubernetes.io/dockerconfigjson"
+            && let Some(why) = broken_registry_key(value)
+        {
+            let hidden = json!("<secret contents redacted>");
+            causes.push(Cause::invalid("data[.dockerconfigjson]", &hidden, &why));
+        }
         for key in needed {
             if value.get("data").and_then(|data| data.get(*key)).is_none() {
                 causes.push(Cause::required(format!("data[{key}]"), ""));
@@ -551,6 +604,14 @@ fn data(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec<Cau
             }
         }
     }
+}
+
+/// What is wrong with the key of a registry, which is JSON.
+fn broken_registry_key(secret: &Value) -> Option<String> {
+    use base64::Engine as _;
+    let encoded = secret.get("data")?.get(".dockerconfigjson")?.as_str()?;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded.replace(['\n', '\r'], "")).ok()?;
+    crate::http::body::decode_json(&bytes.into()).err()
 }
 
 fn claim(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
@@ -606,7 +667,9 @@ fn budget(value: &Value, causes: &mut Vec<Cause>) {
         let spec = value.get("spec").cloned().unwrap_or_default();
         let shown = json!({"MinAvailable": least, "Selector": spec.get("selector"), "MaxUnavailable": most,
             "UnhealthyPodEvictionPolicy": spec.get("unhealthyPodEvictionPolicy")});
-        causes.push(Cause::invalid("spec", &shown, "minAvailable and maxUnavailable cannot be both set"));
+        let names = ["MinAvailable", "Selector", "MaxUnavailable", "UnhealthyPodEvictionPolicy"];
+        let why = "minAvailable and maxUnavailable cannot be both set";
+        causes.push(Cause::ordered("spec", &names, json::map(&shown), why));
     }
     share_of(least, "spec.minAvailable", causes);
     share_of(most, "spec.maxUnavailable", causes);
@@ -668,7 +731,10 @@ fn autoscaler(value: &Value, causes: &mut Vec<Cause>) {
         match sources.iter().find(|(known, _)| *known == kind) {
             None => {
                 let known: Vec<&str> = sources.iter().map(|(known, _)| *known).collect();
-                causes.push(Cause::not_supported(format!("{field}.type"), &json!(kind), &known));
+                // Told twice, as the real server does.
+                for _ in 0..2 {
+                    causes.push(Cause::not_supported(format!("{field}.type"), &json!(kind), &known));
+                }
             }
             Some((_, key)) => match metric.get(*key) {
                 None => {
@@ -701,7 +767,7 @@ fn autoscaler(value: &Value, causes: &mut Vec<Cause>) {
 
 fn binding(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let api_group = json::text(value, "/roleRef/apiGroup");
-    if api_group != "rbac.authorization.k8s.io" {
+    if api_group != "rbac.authorization.k8s.io" && !api_group.is_empty() {
         causes.push(Cause::not_supported("roleRef.apiGroup", &json!(api_group), &["rbac.authorization.k8s.io"]));
     }
     let kind = json::text(value, "/roleRef/kind");
@@ -719,7 +785,8 @@ fn binding(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
         match json::text(subject, "/kind") {
             "User" | "Group" => {}
             "ServiceAccount" => {
-                if json::text(subject, "/namespace").is_empty() {
+                // Of a role in a namespace, accounts are of that namespace too.
+                if json::text(subject, "/namespace").is_empty() && json::namespace(value).is_empty() {
                     causes.push(Cause::required(format!("subjects[{index}].namespace"), ""));
                 }
             }

@@ -75,10 +75,12 @@ impl Core {
         kinds::fill_defaults(resource, value);
         admission::admit_create(self, resource, value, options, warnings)?;
         kinds::fill_defaults(resource, value);
+        kinds::after_admission(resource, value);
+        kinds::warn(resource, value, warnings);
         let mut causes = Vec::new();
         metadata::validate(resource, value, &mut causes);
         if let Some(custom) = &resource.custom {
-            crd::schema::validate(custom, value, None, &mut causes);
+            crd::schema::validate(custom, resource.scale.as_ref(), value, None, &mut causes);
         }
         kinds::validate(self, resource, value, None, &mut causes);
         if !causes.is_empty() {

@@ -46,6 +46,9 @@ pub(super) fn record_update(
     if convert::is_same_shape(resource) {
         let taken = std::mem::take(new);
         *new = structured::update(old, taken, &kind, writer);
+        if part == Part::Scale && resource.custom.is_some() {
+            forget_time(new, &options.manager);
+        }
         return;
     }
     // Ownership is told in the fields of the version that was written.
@@ -57,6 +60,16 @@ pub(super) fn record_update(
         Some(entries) => json::set(new, &["metadata", "managedFields"], entries),
         None => {
             json::take(new, &["metadata", "managedFields"]);
+        }
+    }
+}
+
+/// The real server keeps no time for what was written to a custom resource by way of its scale.
+fn forget_time(value: &mut Value, manager: &str) {
+    let entries = value.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
+    for entry in entries.into_iter().flatten() {
+        if json::text(entry, "/subresource") == "scale" && json::text(entry, "/manager") == manager {
+            json::take(entry, &["time"]);
         }
     }
 }
@@ -107,10 +120,8 @@ pub(super) fn apply(
             }
             ApplyError::BadRequest(message) => ApiError::bad_request(message),
             mistyped @ ApplyError::Mistyped { .. } => {
-                let mut refused = ApiError::internal(&mistyped);
-                refused.message = mistyped.to_string();
-                refused.reason = "";
-                refused
+                // Go names types without an article.
+                ApiError::unexplained(mistyped.to_string().replace(", got a ", ", got ").replace(", got an ", ", got "))
             }
             unreadable @ ApplyError::BadManagedFields(_) => ApiError::internal(unreadable),
         })?;

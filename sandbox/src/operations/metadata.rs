@@ -81,7 +81,7 @@ pub(super) fn check_type(resource: &Resource, value: &Value) -> Result<(), ApiEr
     if let Some(custom) = resource.custom.as_ref().filter(|_| kind != resource.kind) {
         // Nothing is known of the other kind: no defaults, no pruning.
         let mut causes = vec![Cause::invalid("kind", &json!(kind), &format!("must be {}", resource.kind))];
-        crate::crd::schema::validate(custom, value, None, &mut causes);
+        crate::crd::schema::validate(custom, resource.scale.as_ref(), value, None, &mut causes);
         return Err(ApiError::invalid(&resource.group, kind, json::name(value), causes));
     }
     Ok(())
@@ -396,7 +396,12 @@ pub(super) fn carry_over(resource: &Resource, part: Part, old: &Value, new: &mut
             }
             *new = whole;
         }
-        Part::Finalize => keep_only(old, new, &["spec", "finalizers"]),
+        Part::Finalize => {
+            keep_only(old, new, &["spec", "finalizers"]);
+            if json::list(new, "/spec/finalizers").is_empty() {
+                json::take(new, &["spec", "finalizers"]);
+            }
+        }
         Part::EphemeralContainers => keep_only(old, new, &["spec", "ephemeralContainers"]),
         Part::Resize => keep_only(old, new, &["spec", "containers"]),
         Part::Approval => {

@@ -150,7 +150,8 @@ impl Core {
         }
         kinds::prepare_update(self, resource, part, old, &mut new);
         kinds::fill_defaults(resource, &mut new);
-        if record == Record::Update {
+        // Who binds a pod or lets a namespace go owns nothing by that.
+        if record == Record::Update && !matches!(part, Part::Binding | Part::Finalize) {
             fields::record_update(self, resource, Some(old), &mut new, options, part);
         }
         admission::admit_update(self, resource, part, old, &mut new, options, &mut warnings)?;
@@ -159,9 +160,12 @@ impl Core {
         metadata::validate(resource, &new, &mut causes);
         metadata::validate_change(old, &new, &mut causes);
         if let Some(custom) = &resource.custom {
-            crd::schema::validate(custom, &new, Some(old), &mut causes);
+            crd::schema::validate(custom, resource.scale.as_ref(), &new, Some(old), &mut causes);
         }
         kinds::validate(self, resource, &new, Some(old), &mut causes);
+        if part == Part::Resize {
+            kinds::validate_resize(old, &new, &mut causes);
+        }
         if !causes.is_empty() {
             return Err(ApiError::invalid(&resource.group, &resource.kind, name, causes));
         }

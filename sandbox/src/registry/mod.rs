@@ -85,6 +85,9 @@ impl Resource {
         match (self.is_virtual, self.plural.as_str()) {
             (true, _) | (_, "bindings") => &["create"],
             (false, "componentstatuses") => &["get", "list"],
+            (false, "namespaces") if self.group.is_empty() => {
+                &["create", "delete", "get", "list", "patch", "update", "watch"]
+            }
             // Another part of the real server tells them in another order.
             (false, _) if self.custom.is_some() => {
                 &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]

@@ -71,15 +71,52 @@ pub(super) fn headings(resource: &Resource) -> Vec<Heading> {
         .map(|text| {
             let name = text.trim_end_matches(['*', '#']).to_string();
             let is_name = name == "Name" && !text.ends_with('*');
+            let (description, is_text) = described(resource.key.as_str(), &name);
             Heading {
-                kind: if text.contains('#') { "integer" } else { "string" }.to_string(),
+                kind: if text.contains('#') && !is_text { "integer" } else { "string" }.to_string(),
                 format: if is_name { "name" } else { "" }.to_string(),
                 priority: i64::from(text.contains('*')),
-                description: String::new(),
+                description,
                 name,
             }
         })
         .collect()
+}
+
+/// Columns of which people read what they mean: resource, column, and the type and field whose description it is.
+const DESCRIBED: &[(&str, &str, &str, &str)] = &[
+    ("configmaps", "Data", "ConfigMap", "data"),
+    ("pods", "IP", "PodStatus", "podIP"),
+    ("pods", "Node", "PodSpec", "nodeName"),
+    ("pods", "Nominated Node", "PodStatus", "nominatedNodeName"),
+    ("pods", "Readiness Gates", "PodSpec", "readinessGates"),
+];
+/// Columns that are described for themselves.
+const EXPLAINED: &[(&str, &str, &str)] = &[
+    ("pods", "Ready", "The aggregate readiness state of this pod for accepting traffic."),
+    ("pods", "Status", "The aggregate status of the containers in this pod."),
+    (
+        "pods",
+        "Restarts",
+        "The number of times the containers in this pod have been restarted and when the last container in this pod has restarted.",
+    ),
+];
+
+/// A column's description, and whether it is told as text although it counts.
+fn described(resource: &str, column: &str) -> (String, bool) {
+    static TEXTS: std::sync::OnceLock<std::collections::HashMap<(&str, &str), String>> = std::sync::OnceLock::new();
+    let texts = TEXTS.get_or_init(|| {
+        let of_fields = DESCRIBED.iter().map(|(resource, column, kind, field)| {
+            let all = landfall_merge::builtin::descriptions(&format!("io.k8s.api.core.v1.{kind}")).unwrap_or_default();
+            ((*resource, *column), all.get(*field).and_then(Value::as_str).unwrap_or_default().to_string())
+        });
+        let own = EXPLAINED.iter().map(|(resource, column, text)| ((*resource, *column), (*text).to_string()));
+        of_fields.chain(own).collect()
+    });
+    match texts.get(&(resource, column)) {
+        Some(text) => (text.clone(), column == "Data"),
+        None => (String::new(), false),
+    }
 }
 
 /// The cells of an object of a built-in kind.

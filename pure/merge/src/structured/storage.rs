@@ -4,6 +4,16 @@ use serde_json::{Map, Value};
 
 use crate::schema::{Schema, ValueType};
 
+/// Required fields that the types of Kubernetes 1.36 leave out all the same when they are empty: the end of the type's name, and the field.
+const LEFT_OUT: &[(&str, &str)] =
+    &[("ValidatingAdmissionPolicyBindingSpec", "validationActions"), ("IPAddressSpec", "parentRef")];
+
+fn is_left_out(schema: Schema<'_>, field: &str) -> bool {
+    schema.type_name().is_some_and(|name| {
+        LEFT_OUT.iter().any(|(kind, held)| *held == field && name.rsplit('.').next() == Some(*kind))
+    })
+}
+
 /// The object as a struct in Go would hold it: nested structs are never absent, and required fields at least null.
 pub(super) fn as_struct(value: &Value, schema: Schema<'_>) -> Value {
     match value {
@@ -24,7 +34,7 @@ pub(super) fn as_struct(value: &Value, schema: Schema<'_>) -> Value {
                 let inside = schema.field(name).unwrap_or_else(Schema::deduced);
                 if is_struct && inside.node().value_type == ValueType::Object {
                     filled.insert(name.clone(), as_struct(&Value::Object(Map::new()), inside));
-                } else if schema.node().required.binary_search(name).is_ok() {
+                } else if schema.node().required.binary_search(name).is_ok() && !is_left_out(schema, name) {
                     filled.insert(name.clone(), Value::Null);
                 }
             }
