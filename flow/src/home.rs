@@ -125,6 +125,7 @@ struct State {
     installed: Option<Arc<Installed>>,
     unseen: HashMap<&'static str, BTreeSet<String>>,
     listed: HashMap<&'static str, Listed>,
+    changes: u64,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -282,6 +283,11 @@ impl Home {
         (found, problems)
     }
 
+    /// Counts the changes of what is no Application: projects, repositories, settings.
+    pub fn changes(&self) -> u64 {
+        self.state().changes
+    }
+
     /// Says whether everything was listed once; the reason if something cannot be.
     pub fn is_ready(&self) -> Result<bool, String> {
         let state = self.state();
@@ -328,6 +334,9 @@ impl Home {
     /// Takes in what an informer saw of a kind. Returns what changed.
     pub fn observe(&self, kind: HomeKind, observation: Observation) -> Vec<HomeChange> {
         let mut state = self.state();
+        if kind != HomeKind::Application {
+            state.changes += 1;
+        }
         let before: BTreeMap<AppKey, Arc<Known>> = match (kind, &observation) {
             (HomeKind::Application, Observation::Ended(_)) => state.applications.clone(),
             (

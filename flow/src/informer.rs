@@ -18,8 +18,9 @@ use landfall_ports::clock::Clock;
 use landfall_ports::cluster::{Cause, Change, Cluster, ClusterError, Detail, ListRequest, Selection, ServedKind};
 use serde_json::Value;
 
-/// How many objects one page of a list holds; API servers are tuned for 500.
-const PAGE_SIZE: u32 = 500;
+/// How many objects one page of a list holds. API servers are tuned for 500; a page is held whole while it is read, several
+/// kinds at the same time, and that is what memory peaks at.
+const PAGE_SIZE: u32 = 250;
 /// The first wait after a failure; doubles up to [`BACKOFF_MAX`].
 const BACKOFF_FIRST: Duration = Duration::from_millis(200);
 /// The longest wait after failures in a row.

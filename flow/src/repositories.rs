@@ -124,7 +124,10 @@ impl Repositories {
                 }
             }
         };
-        self.git.fetch(&repository, std::slice::from_ref(&commit)).await?;
+        // What is open is here: most passes are about a commit that another application asked for already.
+        if !lock(&self.trees).iter().any(|(of, at, _)| of == url && *at == commit) {
+            self.git.fetch(&repository, std::slice::from_ref(&commit)).await?;
+        }
         Ok(commit)
     }
 

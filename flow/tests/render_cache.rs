@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_flow::remotes::{Answer, Fetched};
+use landfall_flow::render::cache::Bounds;
 use landfall_flow::render::{Attempt, Checkout, Input, Renderer};
 use landfall_kustomize::{BuildFlags, RemoteContent};
 use landfall_model::application::Source;
@@ -137,4 +138,26 @@ fn what_was_not_fetched_is_refused_by_name() {
     let tree = MemoryTree::of([("app/kustomization.yaml", "resources: ['git@h.example:o/r.git//base']\n")]);
     let error = renderer().render(&input("c1", tree, "app")).unwrap_err().to_string();
     assert!(error.contains("git@h.example:o/r.git//base"), "{error}");
+}
+
+#[test]
+fn the_source_that_was_used_longest_ago_is_forgotten_when_there_are_too_many() {
+    let bounds = Bounds { sources_max: 2, ..Bounds::default() };
+    let renderer = Renderer::bounded([1; 32], Arc::new(|| Box::new(|| Duration::ZERO)), bounds);
+    let render = |path: &str| renderer.render(&input("a", files("blue", "1"), path)).unwrap();
+    let _ = (render("plain"), render("overlay"), render("plain"), render("base"));
+    assert_eq!(renderer.hits_and_misses(), (1, 3));
+    let _ = (render("plain"), render("base"));
+    assert_eq!(renderer.hits_and_misses(), (3, 3), "both were used after the overlay");
+    render("overlay");
+    assert_eq!(renderer.hits_and_misses(), (3, 4), "the overlay was forgotten");
+}
+
+#[test]
+fn what_is_remembered_is_bounded_in_size_and_one_source_always_stays() {
+    let bounds = Bounds { size_bytes_max: 1, ..Bounds::default() };
+    let renderer = Renderer::bounded([1; 32], Arc::new(|| Box::new(|| Duration::ZERO)), bounds);
+    let render = |path: &str| renderer.render(&input("a", files("blue", "1"), path)).unwrap();
+    let _ = (render("plain"), render("plain"), render("overlay"), render("plain"));
+    assert_eq!(renderer.hits_and_misses(), (1, 3));
 }

@@ -4,11 +4,13 @@
 //! ```text
 //! cargo run --release -p landfall-bench -- --applications 1000 --program target/release/landfall
 //! ```
-//! S1 cold start: process start to every application Synced and Healthy. S2: one application changed of N, by a commit
-//! that the controller is told of as a webhook would. S5: a hand edit of one owned field, undone. S4: at rest, the share
-//! of a core and the requests per minute. S7: a commit that touches nothing any application reads.
+//! S1 cold start: process start to every application Synced and Healthy. S2: one application changed of N,
+//! from the webhook to the change. S4: at rest, the share of a core and the requests. S5: a hand edit of one owned field,
+//! undone. S7: commits that touch no, 1, 10 and all folders of a repository that all applications read.
 
 mod calibrator;
+mod git_server;
+mod observer;
 mod process;
 mod sandbox;
 mod scenario;
@@ -49,6 +51,9 @@ struct Arguments {
     /// How many seconds the resting program is watched
     #[arg(long, default_value_t = 30)]
     rest_seconds: u64,
+    /// A command to run the program under, such as `heaptrack` or `perf record -g --`
+    #[arg(long)]
+    wrapper: Option<String>,
 }
 
 #[tokio::main]

@@ -1,8 +1,10 @@
-//! The program under measurement: started, watched through /proc, ended.
+//! The program under measurement: started, watched through /proc and its metrics, told of pushes, ended.
 
+use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
+use serde_json::json;
 
 use crate::Arguments;
 use crate::world::World;
@@ -13,14 +15,27 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// The program while it runs.
 pub(crate) struct Process {
     child: Child,
+    address: String,
+    client: reqwest::Client,
 }
 
 impl Process {
-    /// Starts the controller.
+    /// Starts the controller. It polls every 120 s, as an installation does: what is timed comes by webhook.
     pub(crate) fn start(arguments: &Arguments, world: &World) -> anyhow::Result<Self> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let address = format!("127.0.0.1:{port}");
         let log = std::fs::File::create(world.directory.path().join("controller.log"))?;
-        let child = Command::new(&arguments.program)
-            .args(["controller", "--poll-seconds", "2"])
+        let mut command = match &arguments.wrapper {
+            None => Command::new(&arguments.program),
+            Some(wrapper) => {
+                let mut words = wrapper.split_whitespace();
+                let mut command = Command::new(words.next().context("--wrapper names no program")?);
+                command.args(words).arg(&arguments.program);
+                command
+            }
+        };
+        let child = command
+            .args(["controller", "--metrics-address", &address])
             .env("KUBECONFIG", &world.testbed.kubeconfig)
             .env("LANDFALL_CACHE", world.directory.path().join("cache"))
             .env("LANDFALL_LOG", "warn")
@@ -28,7 +43,37 @@ impl Process {
             .stderr(log)
             .spawn()
             .with_context(|| format!("cannot start {}", arguments.program.display()))?;
-        Ok(Self { child })
+        Ok(Self { child, address, client: reqwest::Client::new() })
+    }
+
+    /// Tells it of a push, as GitHub does.
+    pub(crate) async fn webhook(&self, url: &str) -> anyhow::Result<()> {
+        let body = json!({
+            "ref": "refs/heads/main", "before": "0", "after": "1", "commits": [],
+            "repository": {"clone_url": url, "html_url": url, "default_branch": "main"},
+        });
+        let answer = self
+            .client
+            .post(format!("http://{}/api/webhook", self.address))
+            .header("X-GitHub-Event", "push")
+            .header("Content-Type", "application/json")
+            .body(body.to_string())
+            .send()
+            .await?;
+        let status = answer.status();
+        anyhow::ensure!(status.is_success(), "the webhook was answered {status}: {}", answer.text().await?);
+        Ok(())
+    }
+
+    /// Reads its counters without labels, by name.
+    pub(crate) async fn counters(&self) -> anyhow::Result<BTreeMap<String, f64>> {
+        let text = self.client.get(format!("http://{}/metrics", self.address)).send().await?.text().await?;
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let number = |line: &str| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        };
+        Ok(lines.filter_map(number).collect())
     }
 
     /// Seconds of processor time used so far.

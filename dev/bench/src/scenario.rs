@@ -8,6 +8,7 @@ use landfall_model::key::GroupVersionKind;
 use landfall_ports::cluster::{Change, Detail, ListRequest, Patch, Selection};
 use serde_json::{Value, json};
 
+use crate::observer::Observer;
 use crate::process::Process;
 use crate::world::{World, namespace, person};
 use crate::{Arguments, calibrator, print};
@@ -24,12 +25,28 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         async move { world.cluster.apply(kind, &world.application(index), &person()).await.map(|_| ()) }
     }));
     creates.buffer_unordered(64).collect::<Vec<_>>().await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let process = cold_start(arguments, &world, count).await?;
+    rest(arguments, &world, &process).await?;
+    let observer = Observer::start(&world).await?;
+    let single = calibrator::single_write(&world, arguments.repetitions).await?;
+    print(&format!("   calibrator, one write: {}", percentiles(single)));
+    one_change(arguments, &world, &process, &observer, count).await?;
+    drift(arguments, &world, &observer, count).await?;
+    for touched in [0, 1, 10, count] {
+        monorepo(&world, &process, &observer, touched).await?;
+    }
+    let (resident, peak) = process.memory_mib()?;
+    print(&format!("   at the end: {resident:.0} MiB, peak {peak:.0} MiB, {:.1} CPU s", process.cpu_seconds()?));
+    Ok(())
+}
 
-    let floor = calibrator::cold_start(&world, count).await?;
+/// S1: process start to every application Synced and Healthy.
+async fn cold_start(arguments: &Arguments, world: &World, count: usize) -> anyhow::Result<Process> {
+    let floor = calibrator::cold_start(world, count).await?;
     let before = world.requests()?;
     let started = Instant::now();
-    let process = Process::start(arguments, &world)?;
-    wait_all_settled(&world, count).await?;
+    let process = Process::start(arguments, world)?;
+    wait_all_settled(world, count).await?;
     let took = started.elapsed();
     let after = world.requests()?;
     let (_, peak) = process.memory_mib()?;
@@ -40,62 +57,120 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         took.as_secs_f64() / floor.as_secs_f64(),
         process.cpu_seconds()?
     ));
-    let used: Vec<String> =
-        after.iter().map(|(verb, value)| format!("{verb} {}", value - before.get(verb).unwrap_or(&0.0))).collect();
-    print(&format!("   requests answered meanwhile (without watches, leases, events): {}", used.join(", ")));
+    print(&format!("   requests answered meanwhile: {}", told(&difference(&before, &after))));
+    Ok(process)
+}
 
+/// S4: at rest.
+async fn rest(arguments: &Arguments, world: &World, process: &Process) -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let (cpu, requests) = (process.cpu_seconds()?, world.requests()?);
+    let (cpu, before) = (process.cpu_seconds()?, world.requests()?);
     tokio::time::sleep(Duration::from_secs(arguments.rest_seconds)).await;
     let share = (process.cpu_seconds()? - cpu) / arguments.rest_seconds as f64;
-    let since: f64 = world.requests()?.iter().map(|(verb, value)| value - requests.get(verb).unwrap_or(&0.0)).sum();
+    let asked = difference(&before, &world.requests()?);
     let (resident, _) = process.memory_mib()?;
     print(&format!(
-        "S4 at rest for {} s: {:.2} % of a core, {since} requests by everybody, {resident:.0} MiB",
+        "S4 at rest for {} s: {:.2} % of a core, {resident:.0} MiB; requests by everybody: {}",
         arguments.rest_seconds,
-        share * 100.0
+        share * 100.0,
+        told(&asked)
     ));
+    Ok(())
+}
 
-    let single = calibrator::single_write(&world, arguments.repetitions).await?;
-    print(&format!("   calibrator, one write: {}", percentiles(single)));
+/// S2: one application changed, from the webhook to the change.
+async fn one_change(
+    arguments: &Arguments,
+    world: &World,
+    process: &Process,
+    observer: &Observer,
+    count: usize,
+) -> anyhow::Result<()> {
+    let (before, cpu) = (world.requests()?, process.cpu_seconds()?);
     let mut times = Vec::new();
     for round in 0..arguments.repetitions {
         let index = (round * 37) % count;
         let marker = format!("change-{round}");
         world.write(index, &marker)?;
         world.commit()?;
-        times.push(until_applied(&world, index, &marker, async { Ok(()) }).await?);
+        let started = Instant::now();
+        process.webhook(&world.url()).await?;
+        let seen = observer.until(&format!("app-{index}"), &marker, WAIT_MAX).await?;
+        times.push(seen.saturating_duration_since(started));
+        // What follows on the change is over before the next one, as it is between two commits.
+        tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    print(&format!("S2 commit to applied, one of {count} changed, by polling every 2 s: {}", percentiles(times)));
+    let asked = difference(&before, &world.requests()?);
+    let patches = asked.get("PATCH applications").copied().unwrap_or(0.0) / arguments.repetitions as f64;
+    let cpu_ms = (process.cpu_seconds()? - cpu) * 1000.0 / arguments.repetitions as f64;
+    print(&format!(
+        "S2 webhook to applied, one of {count} changed: {}; {patches:.2} status patches and {cpu_ms:.0} CPU ms per commit",
+        percentiles(times)
+    ));
+    Ok(())
+}
 
+/// S5: a hand edit of an owned field, from its acknowledgement until it is undone.
+async fn drift(arguments: &Arguments, world: &World, observer: &Observer, count: usize) -> anyhow::Result<()> {
+    let kind = world.kind(&GroupVersionKind::of("v1", "ConfigMap")).await?;
     let mut times = Vec::new();
-    for round in 0..arguments.repetitions {
+    for round in 0..arguments.repetitions.min(count) {
         let index = (round * 53) % count;
-        let value = world
-            .cluster
-            .get(
-                &world.kind(&GroupVersionKind::of("v1", "ConfigMap")).await?,
-                &namespace(index),
-                &format!("app-{index}"),
-            )
-            .await?
-            .unwrap_or_default();
+        let name = format!("app-{index}");
+        let value = world.cluster.get(&kind, &namespace(index), &name).await?.unwrap_or_default();
         let marker = value.pointer("/data/marker").and_then(Value::as_str).unwrap_or_default().to_owned();
-        times.push(until_healed(&world, index, &marker).await?);
+        let by_hand = format!("by hand {round}");
+        let patch = Patch::Merge(json!({"data": {"marker": by_hand}}));
+        world.cluster.patch(&kind, &namespace(index), &name, "", &patch, &person()).await?;
+        let edited = Instant::now();
+        let undone = observer.until_changed_back(&name, &by_hand, &marker, edited, WAIT_MAX).await?;
+        times.push(undone.saturating_duration_since(edited));
     }
     print(&format!("S5 hand edit of an owned field undone: {}", percentiles(times)));
-
-    let requests = world.requests()?;
-    std::fs::write(world.repository.join("README.md"), "nothing that any application reads")?;
-    world.commit()?;
-    tokio::time::sleep(Duration::from_secs(6)).await;
-    let after = world.requests()?;
-    let writes: f64 = ["PATCH", "PUT", "POST", "APPLY"]
-        .iter()
-        .map(|verb| after.get(*verb).unwrap_or(&0.0) - requests.get(*verb).unwrap_or(&0.0))
-        .sum();
-    print(&format!("S7 a commit that touches nothing any application reads: {writes} writes by everybody within 6 s"));
     Ok(())
+}
+
+/// S7: a commit that touches so many folders.
+async fn monorepo(world: &World, process: &Process, observer: &Observer, touched: usize) -> anyhow::Result<()> {
+    let marker = format!("touched-{touched}");
+    for index in 0..touched {
+        world.write(index, &marker)?;
+    }
+    std::fs::write(world.repository.join("README.md"), &marker)?;
+    world.commit()?;
+    let (before, counted, cpu) = (world.requests()?, process.counters().await?, process.cpu_seconds()?);
+    let started = Instant::now();
+    process.webhook(&world.url()).await?;
+    let mut last = started;
+    for index in 0..touched {
+        last = last.max(observer.until(&format!("app-{index}"), &marker, WAIT_MAX).await?);
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let counter =
+        |counters: &std::collections::BTreeMap<String, f64>, name: &str| counters.get(name).copied().unwrap_or(0.0);
+    let now = process.counters().await?;
+    let grown = |name: &str| counter(&now, name) - counter(&counted, name);
+    print(&format!(
+        "S7 a commit that touches {touched} folders: applied after {:.0} ms, {} renders, {} passes, {:.0} CPU ms; requests: {}",
+        last.saturating_duration_since(started).as_secs_f64() * 1000.0,
+        grown("landfall_render_cache_misses_total"),
+        grown("landfall_passes_total"),
+        (process.cpu_seconds()? - cpu) * 1000.0,
+        told(&difference(&before, &world.requests()?))
+    ));
+    Ok(())
+}
+
+type Requests = std::collections::BTreeMap<String, f64>;
+
+fn difference(before: &Requests, after: &Requests) -> Requests {
+    let grown = after.iter().map(|(what, count)| (what.clone(), count - before.get(what).unwrap_or(&0.0)));
+    grown.filter(|(_, count)| *count > 0.0).collect()
+}
+
+fn told(requests: &Requests) -> String {
+    let told: Vec<String> = requests.iter().map(|(what, count)| format!("{what} {count}")).collect();
+    if told.is_empty() { "none".to_owned() } else { told.join(", ") }
 }
 
 async fn wait_all_settled(world: &World, count: usize) -> anyhow::Result<()> {
@@ -140,35 +215,6 @@ async fn wait_all_settled(world: &World, count: usize) -> anyhow::Result<()> {
         Ok(result) => result,
         Err(_) => bail!("not all {count} applications settled in time"),
     }
-}
-
-/// Times from now until a ConfigMap carries a marker.
-async fn until_applied(
-    world: &World,
-    index: usize,
-    marker: &str,
-    act: impl Future<Output = anyhow::Result<()>>,
-) -> anyhow::Result<Duration> {
-    let kind = world.kind(&GroupVersionKind::of("v1", "ConfigMap")).await?;
-    let started = Instant::now();
-    act.await?;
-    loop {
-        let value = world.cluster.get(&kind, &namespace(index), &format!("app-{index}")).await?;
-        if value.as_ref().and_then(|value| value.pointer("/data/marker")?.as_str()) == Some(marker) {
-            return Ok(started.elapsed());
-        }
-        if started.elapsed() > WAIT_MAX {
-            bail!("app-{index} did not get {marker}");
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-async fn until_healed(world: &World, index: usize, marker: &str) -> anyhow::Result<Duration> {
-    let kind = world.kind(&GroupVersionKind::of("v1", "ConfigMap")).await?;
-    let patch = Patch::Merge(json!({"data": {"marker": "by hand"}}));
-    world.cluster.patch(&kind, &namespace(index), &format!("app-{index}"), "", &patch, &person()).await?;
-    until_applied(world, index, marker, async { Ok(()) }).await
 }
 
 fn percentiles(mut times: Vec<Duration>) -> String {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::git_server::GitServer;
+
 use anyhow::bail;
 use landfall_kube::KubeCluster;
 use landfall_model::key::GroupVersionKind;
@@ -21,6 +23,7 @@ pub(crate) struct World {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) repository: PathBuf,
     pub(crate) directory: tempfile::TempDir,
+    server: GitServer,
 }
 
 pub(crate) fn namespace(index: usize) -> String {
@@ -48,7 +51,8 @@ impl World {
         let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await?;
         let cluster: Arc<dyn Cluster> = Arc::new(KubeCluster::of(kube::Client::try_from(config)?));
         let repository = directory.path().join("repository");
-        let world = Self { testbed, cluster, repository, directory };
+        let server = GitServer::start(directory.path()).await?;
+        let world = Self { testbed, cluster, repository, directory, server };
         for name in std::iter::once("argocd".to_owned()).chain((0..NAMESPACES).map(namespace)) {
             world.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await?;
         }
@@ -72,6 +76,11 @@ impl World {
         let text: Vec<String> = objects(index, marker).iter().map(landfall_yaml::write).collect();
         std::fs::write(folder.join("all.yaml"), text.join("---\n"))?;
         Ok(())
+    }
+
+    /// The repository's address.
+    pub(crate) fn url(&self) -> String {
+        self.server.url("repository/.git")
     }
 
     /// Commits what was written.
@@ -99,7 +108,7 @@ impl World {
             "metadata": {"name": format!("app-{index}"), "namespace": "argocd"},
             "spec": {
                 "project": "default",
-                "source": {"repoURL": format!("file://{}", self.repository.display()), "path": format!("apps/app-{index}"), "targetRevision": "HEAD"},
+                "source": {"repoURL": self.url(), "path": format!("apps/app-{index}"), "targetRevision": "HEAD"},
                 "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace(index)},
                 "syncPolicy": {"automated": {"prune": true, "selfHeal": true}},
             },
@@ -124,7 +133,8 @@ impl World {
         Ok(())
     }
 
-    /// Counts the requests that the API server has answered so far, by verb, without watches.
+    /// Counts the requests that the API server has answered so far, by verb and kind, without watches and without what
+    /// the control plane's own parts ask for all the time.
     pub(crate) fn requests(&self) -> anyhow::Result<std::collections::BTreeMap<String, f64>> {
         let text = self.testbed.kubectl(&["get", "--raw", "/metrics"])?;
         let mut counts = std::collections::BTreeMap::new();
@@ -151,7 +161,8 @@ impl World {
             if label("verb") == "WATCH" || of_control_plane.contains(&label("resource").as_str()) {
                 continue;
             }
-            *counts.entry(label("verb")).or_insert(0.0) += value.parse::<f64>().unwrap_or(0.0);
+            let what = format!("{} {}", label("verb"), label("resource"));
+            *counts.entry(what).or_insert(0.0) += value.parse::<f64>().unwrap_or(0.0);
         }
         Ok(counts)
     }

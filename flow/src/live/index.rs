@@ -27,6 +27,9 @@ pub(crate) struct Index {
     by_owner: HashMap<String, BTreeSet<ObjectKey>>,
     /// The resource versions at which objects ended, the oldest first.
     ends: VecDeque<(ObjectKey, u64)>,
+    /// When each application was last given reason to look again, counted in changes of all of them.
+    changes_by_instance: HashMap<Arc<str>, u64>,
+    changes: u64,
 }
 
 impl Index {
@@ -37,6 +40,18 @@ impl Index {
     pub(crate) fn of_instance(&self, instance: &str) -> Vec<Arc<Record>> {
         let keys = self.by_instance.get(instance).into_iter().flatten();
         keys.filter_map(|key| self.records.get(key).cloned()).collect()
+    }
+
+    /// Grows whenever an application has reason to look again.
+    pub(crate) fn changes_of(&self, instance: &str) -> u64 {
+        self.changes_by_instance.get(instance).copied().unwrap_or(0)
+    }
+
+    fn note(&mut self, concerned: &[Arc<str>]) {
+        self.changes += 1;
+        for instance in concerned {
+            self.changes_by_instance.insert(instance.clone(), self.changes);
+        }
     }
 
     /// Lists the objects that name `uid` as an owner.
@@ -64,6 +79,7 @@ impl Index {
             concerned.push(left.into());
         }
         self.link(record);
+        self.note(&concerned);
         concerned
     }
 
@@ -94,6 +110,7 @@ impl Index {
         let old = self.records.remove(key).expect("found above");
         let concerned = self.concerned(&old);
         self.unlink(&old);
+        self.note(&concerned);
         concerned
     }
 
@@ -101,6 +118,8 @@ impl Index {
     pub(crate) fn mark_deleted(&mut self, key: &ObjectKey, uid: &str, at: Time) {
         if let Some(record) = self.records.get_mut(key).filter(|record| record.live.uid == uid) {
             Arc::make_mut(record).live.deletion_time.get_or_insert(at);
+            let owner: Vec<Arc<str>> = record.live.owner.iter().map(|owner| owner.as_str().into()).collect();
+            self.note(&owner);
         }
     }
 

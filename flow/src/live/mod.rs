@@ -131,6 +131,8 @@ struct State {
     without_kind: BTreeSet<Arc<str>>,
     schemas: Arc<WithCustom>,
     schemas_version: u64,
+    /// Grows whenever a kind becomes known, cannot be watched or is listed anew.
+    watch_changes: u64,
 }
 
 /// The live objects of one cluster.
@@ -326,6 +328,13 @@ impl LiveCluster {
         self.state().index.of_instance(instance)
     }
 
+    /// Grows whenever an application has reason to look again, or a kind becomes known or cannot be watched.
+    pub fn changes_of(&self, instance: &str) -> u64 {
+        let state = self.state();
+        // Neither of them ever falls: the sum is the same only if both are.
+        state.index.changes_of(instance) + state.watch_changes
+    }
+
     /// Lists the objects that name `uid` as an owner.
     pub fn children(&self, uid: &str) -> Vec<Arc<Record>> {
         self.state().index.children(uid)
@@ -396,6 +405,7 @@ impl LiveCluster {
             let task = tokio::spawn(informer::run(self.cluster.clone(), self.clock.clone(), scope, tell));
             watch.parts.insert(namespace.clone(), Part { task: Some(task.abort_handle()), ..Part::default() });
         }
+        state.watch_changes += 1;
         state.watches.insert(kind, watch);
     }
 
@@ -438,7 +448,9 @@ impl LiveCluster {
                 let Some(part) = state.part(kind, namespace) else { return };
                 part.is_synced = true;
                 part.failure = None;
-                for gone in std::mem::take(&mut part.unseen) {
+                let unseen = std::mem::take(&mut part.unseen);
+                state.watch_changes += 1;
+                for gone in unseen {
                     // What we wrote after the list was made is not in it.
                     let is_newer = |record: &Arc<Record>| !informer::is_at_most(&record.resource_version, &version);
                     if !state.index.get(&gone).is_some_and(is_newer) {
@@ -475,6 +487,7 @@ impl LiveCluster {
                     let is_news = part.failure.is_none();
                     part.failure = Some(error.to_string());
                     if is_news {
+                        state.watch_changes += 1;
                         concerned.append(&mut state.waiters);
                     }
                 }

@@ -97,7 +97,7 @@ impl Controller {
         revisions.resize(sources.len(), None);
         let moment = self.clock.now();
         let refresh = if look.is_hard { Refresh::Hard(self.clock.elapsed()) } else { Refresh::Polled };
-        let pass = Pass { key, instance: self.instance(key), now: Time::of(moment), refresh };
+        let pass = Pass { key, instance: self.instance(key), now: Time::of(moment), refresh, seen: None };
         let given = Given { sources, revisions: &revisions, manifests: &[] };
         // The first look at a kind lists it: that takes a moment, and nobody wakes who asks.
         for _ in 0..LOOKS_MAX {
@@ -152,7 +152,8 @@ impl Controller {
         asked.status.operation_state = None;
         let wanted = decide::wanted(&asked);
         let moment = self.clock.now();
-        let pass = Pass { key, instance: self.instance(key), now: Time::of(moment), refresh: Refresh::Polled };
+        let pass =
+            Pass { key, instance: self.instance(key), now: Time::of(moment), refresh: Refresh::Polled, seen: None };
         let mut looks = 0;
         let view = loop {
             let memory = &mut Memory::default();
@@ -213,8 +214,13 @@ impl Controller {
         let discovery = grounds.cluster.live.discovery().await.map_err(|reason| vec![error(reason.to_string())])?;
         let checkout = Checkout { repo_url: source.repo_url.clone(), revision: String::new(), tree };
         let rendered = self.render_checkout(application, source, checkout, &discovery).await?;
-        let pass =
-            Pass { key, instance: self.instance(key), now: Time::of(self.clock.now()), refresh: Refresh::Polled };
+        let pass = Pass {
+            key,
+            instance: self.instance(key),
+            now: Time::of(self.clock.now()),
+            refresh: Refresh::Polled,
+            seen: None,
+        };
         let observed = Observed { revisions: vec![rendered.revision.clone()], rendered: vec![rendered] };
         let targets = self.targets(&pass, application, &grounds, &observed, &discovery, &mut Memory::default());
         if !targets.is_usable() {

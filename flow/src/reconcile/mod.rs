@@ -19,6 +19,7 @@ pub mod inspect;
 mod measure;
 mod operate;
 mod pass;
+mod quiet;
 mod sources;
 
 use std::collections::HashMap;
@@ -65,6 +66,8 @@ struct Memory {
     /// Since when sources cannot be had, in elapsed time.
     unavailable_since: Option<Duration>,
     note: String,
+    /// What the last pass had read, if it found nothing to do.
+    quiet: Option<quiet::Quiet>,
 }
 
 /// What targets were made from: the renders by identity, and everything else by digest.

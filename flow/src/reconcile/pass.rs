@@ -25,6 +25,7 @@ use landfall_sync::targets::{self, Targets, TargetsRequest};
 
 use super::compare::{Answers, Present, kinds, modified, present};
 use super::grounds::Grounds;
+use super::quiet::{Found, Seen};
 use super::sources::{Capabilities, Observed, Refresh, Unavailable};
 use super::{Controller, FAILURE_WAIT, FAILURE_WAIT_MAX, Memory, TargetsKey};
 use crate::commit::{self, Request, Writing};
@@ -69,6 +70,8 @@ pub(super) struct Pass<'a> {
     pub(super) instance: String,
     pub(super) now: Time,
     pub(super) refresh: Refresh,
+    /// What had changed when the pass began; `None` if the destination is not known.
+    pub(super) seen: Option<Seen>,
 }
 
 impl Controller {
@@ -111,10 +114,18 @@ impl Controller {
             Some(_) => Refresh::Normal(self.clock.elapsed()),
             None => Refresh::Polled,
         };
-        let pass = Pass { key, instance: self.instance(key), now: Time::of(moment), refresh };
+        let instance = self.instance(key);
+        let seen = self.seen(application, &instance);
+        let pass = Pass { key, instance, now: Time::of(moment), refresh, seen };
         if application.metadata.deletion_timestamp.is_some() {
             return self.delete(&pass, known, application, memory).await;
         }
+        if let Some(seen) = seen.filter(|_| refresh == Refresh::Polled)
+            && self.is_quiet(seen, known, application, memory).await
+        {
+            return Ok(());
+        }
+        memory.quiet = None;
         let wanted = decide::wanted(application);
         let newest_sources = application.spec.sources();
         let unnamed = vec![None; newest_sources.len()];
@@ -258,6 +269,11 @@ impl Controller {
         };
         commit::write(&*self.home_cluster, &self.home, pass.key, &current, &writing).await?;
         self.measure_operation(application, &verdict.status).await;
+        let is_done = matches!(decision, Decision::Nothing { .. })
+            && errors.is_empty()
+            && !has_own_view
+            && verdict.wake_at.is_none()
+            && verdict.operation.is_none();
         for event in verdict.events {
             self.events.tell(pass.key, &application.metadata.uid, event);
         }
@@ -276,6 +292,17 @@ impl Controller {
         }
         if let Some(view) = &newest {
             self.add_finalizers(pass, application, &view.targets).await?;
+        }
+        if let (true, Some(view), Some(seen)) = (is_done && !reads_charts && !watches_orphans, newest, pass.seen) {
+            let View { discovery, observed, .. } = view;
+            let found = Found {
+                application,
+                status: &verdict.status,
+                rendered: observed.rendered,
+                capabilities: capabilities(&discovery),
+                discovery,
+            };
+            memory.quiet = self.rest(pass.key, seen, found);
         }
         Ok(())
     }

@@ -230,10 +230,12 @@ impl Controller {
                 pins: Vec::new(),
             }));
         }
-        let mut questions = self.renderer.questions(&input);
         if matches!(refresh, Refresh::Hard(_)) {
             self.renderer.forget(&input);
+        } else if let Some(found) = self.renderer.at_hand(&input) {
+            return found;
         }
+        let mut questions = self.renderer.questions(&input);
         let policy = self.policy_of_remotes(&input.project);
         let asker = Asker { project: &input.project.clone(), policy: &policy, freshness: refresh.freshness() };
         for _ in 0..ROUNDS_MAX {

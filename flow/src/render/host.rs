@@ -17,13 +17,13 @@ pub(super) struct RenderHost {
 impl RenderHost {
     pub(super) fn of(
         secret: &[u8; 32],
-        key: u64,
+        key: &[u8; 32],
         now: Timestamp,
         deadline_passed: Box<dyn Fn() -> bool + Send>,
     ) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(secret);
-        hasher.update(key.to_be_bytes());
+        hasher.update(key);
         Self { now, seed: hasher.finalize().into(), block: 0, deadline_passed }
     }
 }

@@ -8,11 +8,11 @@
 //! A render names the revision that it was made at. As long as its trace holds at a later commit, that revision is the
 //! one reported: a commit that touches nothing an application reads changes nothing about the application.
 
+pub mod cache;
 mod host;
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use landfall_helm::Profile;
@@ -21,13 +21,10 @@ use landfall_model::application::Source;
 use landfall_render::{Failure, Missing, Session, SourceType, Trees};
 use landfall_tree::{Recording, Trace, Tree};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
+use self::cache::{Bounds, Cache, Kept, Key};
 use crate::remotes::{self, Fetched};
-
-/// How many renders of one source are kept: enough for a rollback and a branch that moves back and forth.
-const RENDERS_PER_SOURCE_MAX: usize = 3;
-/// How many sources are remembered; beyond it the ones used longest ago go.
-const SOURCES_MAX: usize = 20_000;
 
 /// Files at a revision.
 #[derive(Clone)]
@@ -108,20 +105,8 @@ pub struct Rendered {
 #[error("{0}")]
 pub struct RenderError(pub String);
 
-struct Kept {
-    traces: Vec<Trace>,
-    checkouts: Vec<(String, String)>,
-    /// What had to be fetched, each with the state that it had.
-    pins: Vec<(Question, String)>,
-    result: Result<Arc<Rendered>, RenderError>,
-}
-
-#[derive(Default)]
-struct Cache {
-    renders: HashMap<u64, Vec<Kept>>,
-    hits: u64,
-    misses: u64,
-}
+/// How many paths may be looked up where blocking is not allowed.
+const QUICK_PATHS_MAX: usize = 64;
 
 /// How long one render may take.
 const RENDER_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(90);
@@ -132,6 +117,8 @@ pub type Stopwatch = Arc<dyn Fn() -> Box<dyn Fn() -> std::time::Duration + Send>
 /// Renders sources and remembers what they read.
 pub struct Renderer {
     cache: Mutex<Cache>,
+    hits: AtomicU64,
+    misses: AtomicU64,
     session: Session,
     secret: [u8; 32],
     stopwatch: Stopwatch,
@@ -141,7 +128,13 @@ impl Renderer {
     /// Starts with nothing remembered. `secret` is what randomness of templates comes from; `stopwatch` starts a watch
     /// that bounds a render's time.
     pub fn of(secret: [u8; 32], stopwatch: Stopwatch) -> Self {
-        Self { cache: Mutex::default(), session: Session::new(), secret, stopwatch }
+        Self::bounded(secret, stopwatch, Bounds::default())
+    }
+
+    /// The same, with other bounds for what is remembered.
+    pub fn bounded(secret: [u8; 32], stopwatch: Stopwatch, bounds: Bounds) -> Self {
+        let (hits, misses) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { cache: Mutex::new(Cache::of(bounds)), hits, misses, session: Session::new(), secret, stopwatch }
     }
 
     /// Renders, or returns an earlier render whose inputs are the same. Computes: call it where blocking is allowed.
@@ -159,17 +152,11 @@ impl Renderer {
 
     /// What the last renders of this source fetched: it saves attempts to have it fetched before.
     pub fn questions(&self, input: &Input) -> Vec<Question> {
-        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let mut questions: Vec<Question> = Vec::new();
-        for kept in cache.renders.get(&key(input)).map(Vec::as_slice).unwrap_or_default() {
-            questions.extend(
-                kept.pins
-                    .iter()
-                    .map(|(question, _)| question)
-                    .filter(|question| !questions.contains(question))
-                    .cloned()
-                    .collect::<Vec<_>>(),
-            );
+        for (question, _) in self.cache().renders(&key(input)).iter().flat_map(|kept| &kept.pins) {
+            if !questions.contains(question) {
+                questions.push(question.clone());
+            }
         }
         questions
     }
@@ -178,7 +165,7 @@ impl Renderer {
     pub fn attempt(&self, input: &Input) -> Attempt {
         let key = key(input);
         let checkouts = checkouts(input);
-        if let Some(found) = self.find(key, &checkouts, input) {
+        if let Some(found) = self.find(&key, &checkouts, input) {
             return Attempt::Done(found);
         }
         let trees: Vec<&dyn Tree> =
@@ -186,7 +173,7 @@ impl Renderer {
         let recordings: Vec<Recording<'_>> = trees.into_iter().map(Recording::of).collect();
         let elapsed = (self.stopwatch)();
         let deadline_passed = Box::new(move || elapsed() > RENDER_TIME_MAX);
-        let mut host = host::RenderHost::of(&self.secret, key, input.now, deadline_passed);
+        let mut host = host::RenderHost::of(&self.secret, &key, input.now, deadline_passed);
         let mut answers = remotes::answers(&input.fetched);
         let result = match self.run(input, &recordings, &answers, &mut host) {
             Ok(rendered) => Ok(Arc::new(rendered)),
@@ -201,7 +188,7 @@ impl Renderer {
         // What could not be fetched is asked for again by the next pass.
         if input.fetched.iter().all(|fetched| fetched.answer.is_there()) {
             let pins = input.fetched.iter().map(|fetched| (fetched.question.clone(), fetched.pin.clone())).collect();
-            self.keep(key, Kept { traces, checkouts, pins, result: result.clone() });
+            self.cache().keep(key, Kept { traces, checkouts, pins, result: result.clone() });
         }
         Attempt::Done(result)
     }
@@ -244,20 +231,41 @@ impl Renderer {
         })
     }
 
+    /// Returns an earlier render whose inputs are the same, if that is quickly found out: it reads a few directories at
+    /// most, and may be called where blocking is not allowed. Renders that needed something from outside are not found.
+    pub fn at_hand(&self, input: &Input) -> Option<Result<Arc<Rendered>, RenderError>> {
+        let (key, checkouts) = (key(input), checkouts(input));
+        let mut cache = self.cache();
+        let kept = cache.renders(&key);
+        let is_short = |kept: &&Kept| kept.traces.iter().map(Trace::len).sum::<usize>() <= QUICK_PATHS_MAX;
+        let alone = || kept.iter().rev().filter(|kept| kept.pins.is_empty());
+        let same = alone().find(|kept| kept.checkouts == checkouts);
+        let found = same.or_else(|| alone().filter(is_short).find(|kept| still_holds(kept, input)));
+        let found = found.map(|kept| kept.result.clone());
+        if found.is_some() {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+        }
+        found
+    }
+
     /// Forgets everything: a hard refresh renders anew.
     pub fn forget(&self, input: &Input) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).renders.remove(&key(input));
+        self.cache().forget(&key(input));
     }
 
     /// Counts look-ups that were answered from memory, and those that were not.
     pub fn hits_and_misses(&self) -> (u64, u64) {
-        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        (cache.hits, cache.misses)
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 
-    fn find(&self, key: u64, wanted: &[(String, String)], input: &Input) -> Option<Result<Arc<Rendered>, RenderError>> {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = cache.renders.get(&key).map(Vec::as_slice).unwrap_or_default();
+    fn find(
+        &self,
+        key: &Key,
+        wanted: &[(String, String)],
+        input: &Input,
+    ) -> Option<Result<Arc<Rendered>, RenderError>> {
+        let mut cache = self.cache();
+        let kept = cache.renders(key);
         let is_pinned_alike = |kept: &&Kept| {
             let is_same = |pin: &(Question, String)| {
                 input.fetched.iter().any(|fetched| fetched.question == pin.0 && fetched.pin == pin.1)
@@ -267,24 +275,13 @@ impl Renderer {
         let same = kept.iter().filter(is_pinned_alike).find(|kept| kept.checkouts == wanted);
         let held = || kept.iter().rev().filter(is_pinned_alike).find(|kept| still_holds(kept, input));
         let found = same.or_else(held).map(|kept| kept.result.clone());
-        if found.is_some() {
-            cache.hits += 1;
-        } else {
-            cache.misses += 1;
-        }
+        let count = if found.is_some() { &self.hits } else { &self.misses };
+        count.fetch_add(1, Ordering::Relaxed);
         found
     }
 
-    fn keep(&self, key: u64, kept: Kept) {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.renders.len() >= SOURCES_MAX && !cache.renders.contains_key(&key) {
-            cache.renders.clear();
-        }
-        let renders = cache.renders.entry(key).or_default();
-        renders.push(kept);
-        if renders.len() > RENDERS_PER_SOURCE_MAX {
-            renders.remove(0);
-        }
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -306,22 +303,27 @@ fn checkouts(input: &Input) -> Vec<(String, String)> {
 
 /// Digests everything that a render depends on but files. A source that uses the build environment's revision depends on
 /// it by name.
-fn key(input: &Input) -> u64 {
+fn key(input: &Input) -> Key {
     let mut source = input.source.clone();
     source.target_revision.clear();
     let source = serde_json::to_string(&source).expect("a source serialises");
-    let mut hasher = DefaultHasher::new();
-    (&input.application, &input.namespace, &input.project, &input.kube_version).hash(&mut hasher);
-    input.api_versions.hash(&mut hasher);
+    let mut hasher = Sha256::new();
+    let mut put = |part: &str| {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part);
+    };
+    [&input.application, &input.namespace, &input.project, &input.kube_version].into_iter().for_each(|part| put(part));
+    put(&input.api_versions.len().to_string());
+    input.api_versions.iter().for_each(|part| put(part));
     if source.contains("ARGOCD_APP_") {
-        input.checkout.revision.hash(&mut hasher);
-        input.source.target_revision.hash(&mut hasher);
+        put(&input.checkout.revision);
+        put(&input.source.target_revision);
     }
     for (name, checkout) in &input.references {
-        (name, &checkout.repo_url).hash(&mut hasher);
+        put(name);
+        put(&checkout.repo_url);
     }
-    (input.is_chart, input.profile).hash(&mut hasher);
-    source.hash(&mut hasher);
-    format!("{:?}", input.kustomize).hash(&mut hasher);
-    hasher.finish()
+    put(&format!("{} {:?} {:?}", input.is_chart, input.profile, input.kustomize));
+    put(&source);
+    hasher.finalize().into()
 }
