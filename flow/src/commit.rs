@@ -2,16 +2,17 @@
 //!
 //! Status, operation and the refresh annotation go in one merge patch, so that nobody ever sees half of it. What a person
 //! asks for while a pass runs is not lost: an operation, a refresh or a termination that came after the pass had read the
-//! Application is left for the next pass; one that comes while the patch is on its way makes it fail with a conflict,
-//! because a patch that clears `operation` names the resource version it is about, and the pass is repeated.
+//! Application is left for the next pass. A patch that clears `operation` names the resource version it is about; one that
+//! meets a newer version is made anew against that.
 
 use landfall_model::annotations::{FIELD_MANAGER, REFRESH};
 use landfall_model::application::Application;
+use landfall_model::object;
 use landfall_model::status::{ApplicationStatus, Operation, OperationPhase};
-use landfall_ports::cluster::{Cluster, ClusterError, Patch, Write};
+use landfall_ports::cluster::{Cause, Cluster, ClusterError, Patch, Write};
 use serde_json::{Map, Value, json};
 
-use crate::home::{AppKey, Home, HomeKind, Known};
+use crate::home::{self, AppKey, Home, HomeKind, Known};
 
 /// What becomes of a field that a request of a person stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,11 @@ pub struct Writing<'a> {
     pub refresh: Request,
 }
 
-/// Writes what changed against what is known. Returns whether a request was made.
+/// How often a write that met a newer Application is tried against that one.
+const TRIES_MAX: usize = 4;
+
+/// Writes what changed against what is known, or against what is there if that is newer: what was done stands in the
+/// results and must not be lost because somebody touched an annotation. Returns whether a request was made.
 pub async fn write(
     cluster: &dyn Cluster,
     home: &Home,
@@ -43,12 +48,23 @@ pub async fn write(
     known: &Known,
     writing: &Writing<'_>,
 ) -> Result<bool, ClusterError> {
-    let Some(patch) = patch(known, writing) else { return Ok(false) };
-    let write = manager();
     let kind = HomeKind::Application.served();
-    let answer = cluster.patch(&kind, &key.namespace, &key.name, "", &Patch::Merge(patch), &write).await?;
-    home.wrote(key, &answer);
-    Ok(true)
+    let mut newer = None;
+    for is_last in (1..=TRIES_MAX).map(|number| number == TRIES_MAX) {
+        let Some(patch) = patch(newer.as_ref().unwrap_or(known), writing) else { return Ok(false) };
+        match cluster.patch(&kind, &key.namespace, &key.name, "", &Patch::Merge(patch), &manager()).await {
+            Ok(answer) => {
+                home.wrote(key, &answer);
+                return Ok(true);
+            }
+            Err(error) if error.cause != Cause::Conflict || is_last => return Err(error),
+            Err(error) => match cluster.get(&kind, &key.namespace, &key.name).await? {
+                Some(value) if is_the_same(&value, writing) => newer = Some(home::known(&value)),
+                _ => return Err(error),
+            },
+        }
+    }
+    Ok(false)
 }
 
 /// Sets the finalizers of an Application.
@@ -105,6 +121,11 @@ fn patch(known: &Known, writing: &Writing<'_>) -> Option<Value> {
         patch.insert("metadata".to_owned(), Value::Object(metadata));
     }
     (!patch.is_empty()).then_some(Value::Object(patch))
+}
+
+/// Says whether an Application is the one that the pass read, and not another of the same name.
+fn is_the_same(value: &Value, writing: &Writing<'_>) -> bool {
+    writing.read.is_some_and(|read| read.metadata.uid == object::uid(value))
 }
 
 /// Says whether the operation that stands there is neither the one that the pass read nor the one that it carried out.

@@ -454,7 +454,8 @@ fn slot(kind: HomeKind) -> &'static str {
     }
 }
 
-fn known(value: &Value) -> Known {
+/// Reads an Application as the API gives it.
+pub(crate) fn known(value: &Value) -> Known {
     Known {
         raw: raw(value),
         application: Application::read(value),
