@@ -39,7 +39,7 @@ testbed:
 
 # With --workspace what the unit tests built is used again.
 e2e:
-	$(CARGO) test --locked --workspace --test e2e --test helm_programs --test workloads -- --test-threads 1
+	$(CARGO) test --locked --workspace --test e2e --test helm_programs --test workloads --test api -- --test-threads 1
 
 # Half a minute per target over the committed seeds; longer by hand: make fuzz FUZZ_SECONDS=3600
 FUZZ_SECONDS ?= 30

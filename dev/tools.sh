@@ -10,6 +10,11 @@ command -v cc >/dev/null || missing+=(gcc)
 command -v docker-registry >/dev/null || missing+=(docker-registry)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
+command -v curl >/dev/null || missing+=(curl)
+# Another implementation of gRPC and protobuf, to talk to the API with: the system's Python and its libraries.
+command -v protoc >/dev/null || missing+=(protobuf-compiler)
+[ -e /usr/include/google/protobuf/descriptor.proto ] || missing+=(libprotobuf-dev)
+/usr/bin/python3 -c "import grpc, google.protobuf" 2>/dev/null || missing+=(python3-grpcio python3-protobuf)
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         apt-get update -qq >/dev/null 2>&1
@@ -23,4 +28,5 @@ done
 { [ -x /usr/sbin/sshd ] || command -v sshd >/dev/null; } || { echo "missing: sshd (package openssh-server); Git over SSH is not tested"; [ "${CI:-}" = true ] && status=1; }
 { command -v node && command -v npm; } >/dev/null || { echo "missing: node and npm; signing in at an OpenID provider is not tested"; [ "${CI:-}" = true ] && status=1; }
 command -v docker-registry >/dev/null || { echo "missing: docker-registry; OCI registries are not tested"; [ "${CI:-}" = true ] && status=1; }
+{ command -v protoc && command -v curl && /usr/bin/python3 -c "import grpc"; } >/dev/null 2>&1 || { echo "missing: curl, protobuf-compiler, libprotobuf-dev, python3-grpcio or python3-protobuf; the API's tests with other clients fail"; [ "${CI:-}" = true ] && status=1; }
 exit $status

@@ -231,6 +231,15 @@ impl Home {
         Some((missed, self.feed.subscribe()))
     }
 
+    /// Says which project an Application was in that is gone and was here not long ago.
+    pub fn gone(&self, key: &AppKey) -> Option<String> {
+        let state = self.state();
+        if state.applications.contains_key(key) {
+            return None;
+        }
+        state.recent.iter().rev().find(|(_, known, _)| known == key).map(|(.., project)| project.clone())
+    }
+
     /// Lists the projects as they stand in the cluster.
     pub fn projects(&self) -> Vec<Arc<Value>> {
         self.state().project_objects.values().cloned().collect()

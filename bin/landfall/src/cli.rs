@@ -216,6 +216,24 @@ impl Outside for Machine {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
 
+    fn edit(&self, text: &str) -> anyhow::Result<String> {
+        let named = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let editor = named("KUBE_EDITOR").or_else(|| named("EDITOR")).or_else(|| named("VISUAL"));
+        let editor = editor.unwrap_or_else(|| "vi".to_owned());
+        let folder = tempfile::tempdir().context("there is no place for a file to edit")?;
+        let file = folder.path().join("edit.yaml");
+        std::fs::write(&file, text).context("the file to edit cannot be written")?;
+        // An editor may be named with arguments, as `code --wait`.
+        let mut words = editor.split_whitespace();
+        let program = words.next().context("there is no editor: set EDITOR")?;
+        let status = std::process::Command::new(program).args(words).arg(&file).status();
+        let status = status.with_context(|| format!("the editor {editor:?} cannot be started: set EDITOR"))?;
+        if !status.success() {
+            bail!("the editor ended with {status}; nothing was changed");
+        }
+        std::fs::read_to_string(&file).context("what was written cannot be read")
+    }
+
     fn write_private(&self, path: &Path, content: &[u8]) -> anyhow::Result<()> {
         let failed = || format!("{} cannot be written", path.display());
         if let Some(folder) = path.parent() {

@@ -2,6 +2,8 @@
 //!
 //! Every scenario is written once and runs on both control planes; where they differ, the sandbox is wrong.
 
+pub mod argocd;
 pub mod plane;
 pub mod repository;
+pub mod serve;
 pub mod world;

@@ -40,7 +40,8 @@ pub struct World {
     /// The controller that runs.
     pub controller: Option<Arc<Controller>>,
     running: Option<tokio::task::JoinHandle<()>>,
-    plane: Plane,
+    /// The control plane.
+    pub plane: Plane,
 }
 
 impl World {

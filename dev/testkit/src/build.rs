@@ -29,7 +29,7 @@ pub fn workspace() -> &'static Path {
 }
 
 /// The folder for what is only kept to save time.
-fn cache() -> anyhow::Result<PathBuf> {
+pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let found = variable("LANDFALL_CACHE")
         .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("landfall")))

@@ -8,6 +8,7 @@
 //! run    processes, readiness, the end
 //! ```
 
+pub mod argocd;
 pub mod build;
 pub mod pki;
 pub mod run;

@@ -43,6 +43,7 @@ pub(crate) fn run(act: &Act) -> anyhow::Result<ExitCode> {
             for major in [3, 4] {
                 crate::report(&format!("Helm {major}: {}", landfall_testkit::build::helm(major)?.display()));
             }
+            crate::report(&format!("argocd: {}", landfall_testkit::argocd::program()?.display()));
         }
         Act::Up => {
             down(&directory)?;

@@ -54,7 +54,33 @@ impl Found {
 
     /// `NAMESPACE/NAME`.
     pub(crate) fn qualified_name(&self) -> String {
-        format!("{}/{}", object::namespace(&self.value), object::name(&self.value))
+        qualified_name(&self.value)
+    }
+}
+
+/// `NAMESPACE/NAME` of an object.
+pub(crate) fn qualified_name(value: &Value) -> String {
+    format!("{}/{}", object::namespace(value), object::name(value))
+}
+
+/// What a list brought.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    /// Those that can be read, by name.
+    pub(crate) found: Vec<Found>,
+    /// Those that cannot, and why.
+    pub(crate) unreadable: Vec<(Value, String)>,
+}
+
+impl Listed {
+    /// A line for each that cannot be read.
+    pub(crate) fn complaints(&self) -> impl Iterator<Item = String> {
+        self.unreadable.iter().map(|(value, reason)| {
+            format!(
+                "{} cannot be read: {reason}\nhint: correct it where it comes from, or with kubectl edit",
+                qualified_name(value)
+            )
+        })
     }
 }
 
@@ -100,27 +126,31 @@ impl Applications {
         )
     }
 
-    /// Lists those of the namespace, or of all if it is `""`. One that cannot be read is named in the error.
-    pub(crate) async fn list(&self, label_selector: &str) -> anyhow::Result<Vec<Found>> {
+    /// Lists those of the namespace, or of all if it is `""`. One that cannot be read hides no other.
+    pub(crate) async fn list(&self, label_selector: &str) -> anyhow::Result<Listed> {
         let selection = Selection {
             namespace: self.namespace.clone(),
             label_selector: label_selector.to_owned(),
             field_selector: String::new(),
         };
         let mut request = ListRequest { selection, page_size_max: PAGE_SIZE, from: String::new() };
-        let mut all = Vec::new();
+        let mut listed = Listed::default();
         loop {
             let page = self.cluster.list(&self.kind, Detail::Full, &request).await.map_err(explained)?;
             for value in page.objects {
-                all.push(Found::of(value)?);
+                match Application::read(&value) {
+                    Ok(application) => listed.found.push(Found { value, application }),
+                    Err(invalid) => listed.unreadable.push((value, invalid.to_string())),
+                }
             }
             if page.next.is_empty() {
                 break;
             }
             request.from = page.next;
         }
-        all.sort_by_cached_key(Found::qualified_name);
-        Ok(all)
+        listed.found.sort_by_cached_key(Found::qualified_name);
+        listed.unreadable.sort_by_cached_key(|(value, _)| qualified_name(value));
+        Ok(listed)
     }
 
     /// Merges `patch` into one.

@@ -184,6 +184,11 @@ pub trait Outside: Send + Sync {
         anyhow::bail!("there is nobody to ask for {question}")
     }
 
+    /// Lets a person change a text in their editor, and returns it as they left it. Errors: there is no editor, or it failed.
+    fn edit(&self, _text: &str) -> anyhow::Result<String> {
+        anyhow::bail!("there is nobody to edit this")
+    }
+
     /// Opens an address in the person's browser; `false` if there is none.
     fn open_browser(&self, _url: &str) -> bool {
         false

@@ -66,7 +66,7 @@ pub fn router(identity: Identity) -> Router {
     Router::new()
         .route("/auth/login", get(login))
         .route("/auth/callback", get(callback))
-        .route("/auth/logout", get(logout))
+        .route("/auth/logout", get(logout).post(end_for_program))
         .route("/api/dex/{*rest}", any(dex))
         .route("/api/v1/landfall/session", post(begin))
         .route("/api/v1/landfall/session/refresh", post(refresh))
@@ -108,6 +108,16 @@ async fn callback(
         identity.audit.write(Entry::by(&caller, "auth/callback", "session")).await;
     }
     redirect(done)
+}
+
+/// Signs a program out: `argocd logout` asks so, with its token in a cookie, and goes nowhere afterwards.
+async fn end_for_program(identity: State<Identity>, found: Extension<Identified>, headers: HeaderMap) -> Response {
+    let mut response = logout(identity, found, headers).await;
+    if response.status().is_redirection() {
+        *response.status_mut() = StatusCode::OK;
+        response.headers_mut().remove(http::header::LOCATION);
+    }
+    response
 }
 
 async fn logout(

@@ -72,6 +72,9 @@ async fn a_page_of_another_site_cannot_make_a_browser_change_something() {
             StatusCode::BAD_REQUEST,
         ),
         (vec![cookie], StatusCode::BAD_REQUEST),
+        // `argocd logout` sends its token in a cookie, and no body.
+        (vec![cookie, ("content-length", "0")], StatusCode::OK),
+        (vec![cookie, ("content-length", "0"), ("sec-fetch-site", "cross-site")], StatusCode::FORBIDDEN),
         // Whoever has the token itself may send what they like.
         (
             vec![("authorization", "Bearer x.y.z"), ("sec-fetch-site", "cross-site"), ("content-type", "text/plain")],

@@ -18,13 +18,15 @@ const OWNERS_FOLLOWED_MAX: usize = 8;
 /// How many ends of objects are remembered: as many as can be seen while one answer is on its way.
 const ENDS_MAX: usize = 4_096;
 
-/// The index. Invariant: `by_instance` and `by_owner` name exactly the records in `records`.
+/// The index. Invariant: `by_instance`, `by_owner` and `by_node` name exactly the records in `records`.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     records: HashMap<ObjectKey, Arc<Record>>,
     key_by_uid: HashMap<String, ObjectKey>,
     by_instance: HashMap<Arc<str>, BTreeSet<ObjectKey>>,
     by_owner: HashMap<String, BTreeSet<ObjectKey>>,
+    /// Pods by the node that they run on.
+    by_node: HashMap<String, BTreeSet<ObjectKey>>,
     /// The resource versions at which objects ended, the oldest first.
     ends: VecDeque<(ObjectKey, u64)>,
     /// When each application was last given reason to look again, counted in changes of all of them.
@@ -52,6 +54,12 @@ impl Index {
         for instance in concerned {
             self.changes_by_instance.insert(instance.clone(), self.changes);
         }
+    }
+
+    /// Lists the Pods that run on one of these nodes.
+    pub(crate) fn pods_on(&self, nodes: &BTreeSet<String>) -> Vec<Arc<Record>> {
+        let keys = nodes.iter().filter_map(|node| self.by_node.get(node)).flatten();
+        keys.filter_map(|key| self.records.get(key).cloned()).collect()
     }
 
     /// Lists the objects that name `uid` as an owner.
@@ -168,6 +176,9 @@ impl Index {
         for uid in &record.owner_uids {
             self.by_owner.entry(uid.clone()).or_default().insert(key.clone());
         }
+        if let Some(pod) = record.pod.as_ref().filter(|pod| !pod.node.is_empty()) {
+            self.by_node.entry(pod.node.clone()).or_default().insert(key.clone());
+        }
         self.key_by_uid.insert(record.live.uid.clone(), key.clone());
         self.records.insert(key, Arc::new(record));
     }
@@ -187,6 +198,14 @@ impl Index {
                 if keys.is_empty() {
                     self.by_owner.remove(uid);
                 }
+            }
+        }
+        if let Some(pod) = &record.pod
+            && let Some(keys) = self.by_node.get_mut(&pod.node)
+        {
+            keys.remove(&record.live.key);
+            if keys.is_empty() {
+                self.by_node.remove(&pod.node);
             }
         }
         self.key_by_uid.remove(&record.live.uid);
@@ -219,6 +238,24 @@ mod tests {
         index.put(record("second", 9));
         assert!(index.put(record("first", 5)).is_empty());
         assert_eq!(version(&index).as_deref(), Some("9"));
+    }
+
+    #[test]
+    fn pods_are_found_by_their_node_wherever_they_go() {
+        let pod = |node: &str, version: u64| {
+            let metadata =
+                json!({"name": "a", "namespace": "shop", "uid": "u", "resourceVersion": version.to_string()});
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"nodeName": node}});
+            Record::of(pod, &Rules::built_in())
+        };
+        let on = |index: &Index, node: &str| index.pods_on(&BTreeSet::from([node.to_owned()])).len();
+        let mut index = Index::default();
+        index.put(pod("", 1));
+        index.put(pod("one", 2));
+        assert_eq!((on(&index, "one"), on(&index, "")), (1, 0));
+        index.end(&pod("one", 2).live.key, "u", "3");
+        assert_eq!(on(&index, "one"), 0);
+        assert!(index.by_node.is_empty());
     }
 
     #[test]

@@ -10,7 +10,9 @@
 //! discovery -> ensure(kinds) -> informer per kind -> Record -> Index -> "these applications have reason to look again"
 //! ```
 
+pub mod hosts;
 pub(crate) mod index;
+pub mod pod;
 pub mod record;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -142,6 +144,7 @@ pub struct LiveCluster {
     rules: Rules,
     state: Mutex<State>,
     discovering: tokio::sync::Mutex<()>,
+    hosts: hosts::KnownHosts,
     concern: Concern,
     reach: Reach,
     measured: OnceLock<(Arc<Metrics>, String)>,
@@ -163,7 +166,8 @@ impl LiveCluster {
     ) -> Arc<Self> {
         let state = Mutex::new(State::default());
         let (discovering, measured) = (tokio::sync::Mutex::new(()), OnceLock::new());
-        Arc::new(Self { cluster, clock, rules, state, discovering, concern, reach, measured })
+        let hosts = hosts::KnownHosts::default();
+        Arc::new(Self { cluster, clock, rules, state, discovering, hosts, concern, reach, measured })
     }
 
     /// Counts what the cluster tells of, under its URL, from now on.
@@ -181,6 +185,11 @@ impl LiveCluster {
     pub fn schemas(&self) -> (Arc<WithCustom>, u64) {
         let state = self.state();
         (state.schemas.clone(), state.schemas_version)
+    }
+
+    /// Lists the Pods on nodes, by node: every one that is watched.
+    pub fn pods_on(&self, nodes: &BTreeSet<String>) -> Vec<Arc<Record>> {
+        self.state().index.pods_on(nodes)
     }
 
     /// Lists the objects of a namespace that no other object owns, of the kinds that are watched.

@@ -3,10 +3,16 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use landfall_health::Rules;
 use landfall_model::object;
 use landfall_sync::live::Live;
 use serde_json::Value;
+
+use super::pod::Pod;
+
+/// The annotation with a ReplicaSet's revision. Source: Kubernetes' deployment controller.
+const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// One live object, reduced. Objects that some application manages keep their body (without `status`), as JSON text,
 /// because a difference is computed from it; of all others only what is listed here is kept.
@@ -22,12 +28,23 @@ pub struct Record {
     pub digest: u64,
     /// The body as JSON text, for objects that are managed.
     pub body: Option<Arc<[u8]>>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// The revision of a ReplicaSet.
+    pub revision: Option<u64>,
+    /// What people look for at a Pod; `None` for everything else.
+    pub pod: Option<Box<Pod>>,
 }
 
 impl Record {
     /// Reduces an object as the API sent it.
     pub fn of(mut value: Value, rules: &Rules) -> Self {
         let live = Live::read(&value, rules);
+        let is = |group: &str, kind: &str| live.key.group == group && live.key.kind == kind;
+        let pod = is("", "Pod").then(|| Box::new(Pod::read(&value)));
+        let revision = object::annotation(&value, REVISION).filter(|_| is("apps", "ReplicaSet"));
+        let revision = revision.and_then(|text| text.parse().ok());
+        let created = object::text(&value, &["metadata", "creationTimestamp"]).parse().ok();
         if let Some(fields) = value.as_object_mut() {
             fields.remove("status");
         }
@@ -38,6 +55,9 @@ impl Record {
             owner_uids: object::owner_uids(&value).into_iter().map(str::to_owned).collect(),
             body: keeps_body.then(|| serde_json::to_vec(&value).expect("JSON values serialise").into()),
             digest: digest(value),
+            created,
+            revision,
+            pod,
         }
     }
 

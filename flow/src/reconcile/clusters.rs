@@ -47,6 +47,11 @@ impl Clusters {
 }
 
 impl Controller {
+    /// What reaches API servers by their address and credentials.
+    pub fn connector(&self) -> &Arc<dyn ClusterConnector> {
+        &self.clusters.connector
+    }
+
     /// Connects clusters as their Secrets come, change and go.
     pub(super) async fn keep_clusters(self: Arc<Self>) {
         let mut told = String::new();

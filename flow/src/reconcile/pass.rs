@@ -74,6 +74,12 @@ pub(super) struct Pass<'a> {
     pub(super) seen: Option<Seen>,
 }
 
+/// Says whether somebody asks for an operation that has not begun.
+fn is_asked_for(application: &Application) -> bool {
+    let runs = application.status.operation_state.as_ref().is_some_and(|state| !state.phase.is_completed());
+    application.operation.is_some() && !runs
+}
+
 impl Controller {
     /// Makes one pass, whatever the application's state; errors are told on the application and tried again later.
     #[tracing::instrument(
@@ -112,6 +118,8 @@ impl Controller {
         let refresh = match application.annotation(REFRESH) {
             Some("hard") => Refresh::Hard(self.clock.elapsed()),
             Some(_) => Refresh::Normal(self.clock.elapsed()),
+            // Who pushes and then asks for a sync means what was pushed, not what was polled before that.
+            None if is_asked_for(application) => Refresh::Normal(self.clock.elapsed()),
             None => Refresh::Polled,
         };
         let instance = self.instance(key);

@@ -1,6 +1,7 @@
 //! What is fed: one file per target.
 
 mod access;
+mod api;
 mod chart_archive;
 mod gotemplate;
 mod kustomize_tree;
@@ -18,8 +19,15 @@ pub(crate) struct Target {
 }
 
 /// Every target.
-pub(crate) const ALL: &[Target] =
-    &[yaml::TARGET, gotemplate::TARGET, strvals::TARGET, chart_archive::TARGET, kustomize_tree::TARGET, access::TARGET];
+pub(crate) const ALL: &[Target] = &[
+    yaml::TARGET,
+    gotemplate::TARGET,
+    strvals::TARGET,
+    chart_archive::TARGET,
+    kustomize_tree::TARGET,
+    access::TARGET,
+    api::TARGET,
+];
 
 /// Names an error without what varies from input to input: numbers and quoted parts.
 pub(crate) fn kind_of_error(message: &str) -> String {

@@ -3,10 +3,11 @@
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::SUCCESS;
 use super::account::{machine, text};
+use super::cluster_add::{self, AddArguments};
 use crate::output::table::Table;
 use crate::remote::client::{Client, encoded};
 use crate::{Connection, Outside, remote};
@@ -21,6 +22,7 @@ pub struct ClusterArguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "made once per run")]
 enum ClusterVerb {
     /// List clusters.
     List {
@@ -44,6 +46,25 @@ enum ClusterVerb {
         #[arg(short, long)]
         yes: bool,
     },
+    /// Give the server a service account in a cluster that the kubeconfig file knows.
+    Add(AddArguments),
+    /// Change what a cluster is called and marked with.
+    Set {
+        /// Its server or its name.
+        cluster: String,
+        /// What it is called from now on.
+        #[arg(long)]
+        name: Option<String>,
+        /// Only these namespaces are managed; '*' means all.
+        #[arg(long, value_delimiter = ',')]
+        namespace: Vec<String>,
+        /// A label, as NAME=VALUE; these take the place of those that were there.
+        #[arg(long = "label", value_name = "NAME=VALUE")]
+        labels: Vec<String>,
+        /// An annotation, as NAME=VALUE; these take the place of those that were there.
+        #[arg(long = "annotation", value_name = "NAME=VALUE")]
+        annotations: Vec<String>,
+    },
     /// Have the token renewed with which the server signs in to a cluster.
     RotateAuth {
         /// Its server or its name.
@@ -54,13 +75,44 @@ enum ClusterVerb {
 /// Does what was asked.
 pub(super) async fn run(arguments: ClusterArguments, outside: &dyn Outside) -> anyhow::Result<u8> {
     let client = remote::server(&arguments.connection, outside)?;
-    let outcome = perform(arguments.verb, &client, outside).await;
+    let outcome = perform(arguments.verb, &arguments.connection, &client, outside).await;
     super::keep_tokens(&client, &arguments.connection, outside)?;
     outcome
 }
 
-async fn perform(verb: ClusterVerb, client: &Client, outside: &dyn Outside) -> anyhow::Result<u8> {
+async fn perform(
+    verb: ClusterVerb,
+    connection: &Connection,
+    client: &Client,
+    outside: &dyn Outside,
+) -> anyhow::Result<u8> {
     match verb {
+        ClusterVerb::Add(arguments) => return cluster_add::add(&arguments, connection, client, outside).await,
+        ClusterVerb::Set { cluster, name, namespace, labels, annotations } => {
+            let (path, kind) = place(&cluster);
+            let mut body = json!({});
+            let mut query = vec![("id.type", kind)];
+            if let Some(name) = &name {
+                body["name"] = json!(name);
+                query.push(("updatedFields", "name"));
+            }
+            if !namespace.is_empty() {
+                let all = namespace.iter().any(|one| one == "*");
+                body["namespaces"] = if all { json!([]) } else { json!(namespace) };
+                query.push(("updatedFields", "namespaces"));
+            }
+            for (field, given) in [("labels", &labels), ("annotations", &annotations)] {
+                if !given.is_empty() {
+                    body[field] = cluster_add::pairs(given)?;
+                    query.push(("updatedFields", field));
+                }
+            }
+            if query.len() == 1 {
+                bail!("nothing is to be changed\nhint: --name, --namespace, --label or --annotation says what");
+            }
+            client.call("PUT", &path, &query, Some(body)).await?;
+            outside.print(&format!("Cluster '{cluster}' updated.\n"))?;
+        }
         ClusterVerb::List { output } => {
             let answer = client.get("/api/v1/clusters", &[]).await?;
             let items = answer["items"].as_array().cloned().unwrap_or_default();

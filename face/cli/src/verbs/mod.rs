@@ -3,12 +3,18 @@
 mod account;
 mod admin;
 mod app;
+mod application_set;
+mod certificate;
 mod chart;
+mod cluster_add;
 mod clusters;
+mod keys;
 mod project;
 mod project_role;
+mod project_windows;
 mod render;
 mod repository;
+mod repository_credentials;
 mod set;
 mod sign_in;
 mod single_sign_on;
@@ -55,6 +61,14 @@ pub enum Verb {
     Proj(project::ProjectArguments),
     /// Work with repositories.
     Repo(repository::RepositoryArguments),
+    /// Work with credentials for several repositories.
+    Repocreds(repository_credentials::CredentialArguments),
+    /// Work with ApplicationSets.
+    Appset(application_set::ApplicationSetArguments),
+    /// Work with certificates of servers and known SSH hosts.
+    Cert(certificate::CertificateArguments),
+    /// Work with public keys that commits are verified with.
+    Gpg(keys::KeyArguments),
     /// Work with clusters.
     Cluster(clusters::ClusterArguments),
     /// Look into an installation's settings without a server.
@@ -142,6 +156,10 @@ pub async fn run(verb: Verb, outside: &dyn Outside) -> anyhow::Result<u8> {
         Verb::App(arguments) => app::run(arguments, outside).await,
         Verb::Proj(arguments) => project::run(arguments, outside).await,
         Verb::Repo(arguments) => repository::run(arguments, outside).await,
+        Verb::Repocreds(arguments) => repository_credentials::run(arguments, outside).await,
+        Verb::Appset(arguments) => application_set::run(arguments, outside).await,
+        Verb::Cert(arguments) => certificate::run(arguments, outside).await,
+        Verb::Gpg(arguments) => keys::run(arguments, outside).await,
         Verb::Cluster(arguments) => clusters::run(arguments, outside).await,
         Verb::Admin(arguments) => admin::run(arguments, outside).await,
         Verb::Top(arguments) => top::run(arguments, outside).await,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::SUCCESS;
 use super::account::{machine, text};
 use super::project_role::{self, RoleArguments};
+use super::project_windows::{self, WindowArguments};
 use crate::output::table::Table;
 use crate::remote::client::{Client, encoded};
 use crate::{Connection, Outside, remote};
@@ -102,6 +103,8 @@ enum ProjectVerb {
     },
     /// Work with the project's roles.
     Role(RoleArguments),
+    /// Work with the project's sync windows.
+    Windows(WindowArguments),
 }
 
 /// Does what was asked.
@@ -189,6 +192,7 @@ async fn perform(verb: ProjectVerb, client: &Client, outside: &dyn Outside) -> a
             let shown = format!("{server},{namespace}");
             change_list(client, &project, "destinations", |list| remove(list, is_it, &shown)).await?;
         }
+        ProjectVerb::Windows(arguments) => return project_windows::run(arguments, client, outside).await,
         ProjectVerb::Role(arguments) => return project_role::run(arguments, client, outside).await,
     }
     Ok(SUCCESS)

@@ -101,6 +101,13 @@ impl SpecFlags {
         self.policy(spec)
     }
 
+    /// A source of its own, as the flags describe it.
+    pub(super) fn new_source(&self) -> anyhow::Result<Value> {
+        let mut source = Map::new();
+        self.source(&mut source)?;
+        Ok(Value::Object(source))
+    }
+
     fn destination(&self, destination: &mut Map<String, Value>) {
         // A destination is named in one way: the new one takes the place of the old.
         for (given, key, other) in [(&self.dest_server, "server", "name"), (&self.dest_name, "name", "server")] {

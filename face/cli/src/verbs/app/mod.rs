@@ -1,13 +1,17 @@
 //! `landfall app`: Applications, read and changed through the cluster that holds them. Flags and outputs are those of
 //! `argocd app`, which its users know by heart. Source: Argo CD 3.5 `cmd/argocd/commands/app.go`.
 
+mod actions;
 mod change;
 mod desired;
 mod edit;
 mod flags;
+mod logs;
+mod objects;
 mod operate;
 mod progress;
 mod show;
+mod sources;
 mod wait;
 
 use std::sync::Arc;
@@ -66,6 +70,23 @@ enum AppVerb {
     Resources(show::ResourcesArguments),
     /// End the operation that runs.
     TerminateOp(operate::TerminateArguments),
+    /// Change an Application's spec in an editor.
+    Edit(sources::EditArguments),
+    /// Add a source to those of an Application.
+    AddSource(sources::AddSourceArguments),
+    /// Take a source away from those of an Application.
+    RemoveSource(sources::RemoveSourceArguments),
+    /// Print what an Application's Pods say.
+    Logs(logs::LogsArguments),
+    /// List or run what can be done to an Application's objects.
+    #[command(subcommand)]
+    Actions(actions::ActionsVerb),
+    /// Print objects of an Application as they are in the cluster.
+    GetResource(objects::GetResourceArguments),
+    /// Patch an object of an Application in the cluster.
+    PatchResource(objects::PatchResourceArguments),
+    /// Delete an object of an Application in the cluster.
+    DeleteResource(objects::DeleteResourceArguments),
 }
 
 /// What every verb works with.
@@ -108,6 +129,14 @@ async fn perform(verb: AppVerb, session: &Session<'_>) -> anyhow::Result<u8> {
         AppVerb::Delete(arguments) => edit::delete(session, &arguments).await,
         AppVerb::Resources(arguments) => show::resources(session, &arguments).await,
         AppVerb::TerminateOp(arguments) => operate::terminate(session, &arguments).await,
+        AppVerb::Edit(arguments) => sources::edit(session, &arguments).await,
+        AppVerb::AddSource(arguments) => sources::add(session, &arguments).await,
+        AppVerb::RemoveSource(arguments) => sources::remove(session, &arguments).await,
+        AppVerb::Logs(arguments) => logs::logs(session, &arguments).await,
+        AppVerb::Actions(verb) => actions::run(session, &verb).await,
+        AppVerb::GetResource(arguments) => objects::get(session, &arguments).await,
+        AppVerb::PatchResource(arguments) => objects::patch(session, &arguments).await,
+        AppVerb::DeleteResource(arguments) => objects::delete(session, &arguments).await,
     }
 }
 
@@ -126,6 +155,22 @@ pub(crate) struct Several {
 }
 
 impl Session<'_> {
+    /// The server. Errors: the cluster itself is asked, which does not do what `verb` needs.
+    fn server(&self, verb: &str) -> anyhow::Result<&Client> {
+        match &self.server {
+            Some(server) => Ok(server),
+            None => bail!(
+                "`app {verb}` needs a server\nhint: sign in with `landfall login SERVER`, or name one with --server"
+            ),
+        }
+    }
+
+    /// Where a server has an Application: its path below `/api/v1`, and its namespace for the query.
+    fn address(&self, name: &str) -> (String, String) {
+        let (namespace, name) = self.applications.place(name);
+        (format!("/api/v1/applications/{}", crate::remote::client::encoded(name)), namespace.to_owned())
+    }
+
     /// Finds the Applications that are meant.
     async fn several(&self, several: &Several) -> anyhow::Result<Vec<Found>> {
         let by_selector = !several.selector.is_empty() || several.project.is_some();
@@ -140,7 +185,9 @@ impl Session<'_> {
                 Ok(found)
             }
             (true, true) => {
-                let mut found = self.applications.list(&several.selector).await?;
+                let listed = self.applications.list(&several.selector).await?;
+                listed.complaints().for_each(|complaint| self.outside.tell(&complaint));
+                let mut found = listed.found;
                 if let Some(project) = &several.project {
                     found.retain(|found| found.application.spec.project() == project);
                 }

@@ -10,6 +10,7 @@ use landfall_ports::cluster::{Detail, ListRequest};
 use serde_json::{Value, json};
 
 use super::Session;
+use crate::applications::qualified_name;
 use crate::output::format::{self, Format, for_people};
 use crate::output::resources::Node;
 use crate::output::{applications, details, history as history_table, resources as resource_tables};
@@ -54,7 +55,10 @@ enum ListOutput {
 }
 
 pub(super) async fn list(session: &Session<'_>, arguments: &ListArguments) -> anyhow::Result<u8> {
-    let mut found = session.applications.list(&arguments.selector).await?;
+    let listed = session.applications.list(&arguments.selector).await?;
+    let unreadable: Vec<&Value> = listed.unreadable.iter().map(|(value, _)| value).collect();
+    let complaints: Vec<String> = listed.complaints().collect();
+    let mut found = listed.found.clone();
     found.retain(|found| {
         let spec = &found.application.spec;
         let wanted = |wanted: &Option<String>, is: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(is);
@@ -62,14 +66,19 @@ pub(super) async fn list(session: &Session<'_>, arguments: &ListArguments) -> an
             && wanted(&arguments.repo, &|repo| spec.sources().iter().any(|source| source.repo_url == repo))
             && wanted(&arguments.cluster, &|it| spec.destination.server == it || spec.destination.name == it)
     });
-    let values = || Value::Array(found.iter().map(|found| for_people(&found.value)).collect());
+    // Whoever looks for something that only can be read knows no better than that it is there.
+    let is_sought = !arguments.projects.is_empty() || arguments.repo.is_some() || arguments.cluster.is_some();
+    let further: &[&Value] = if is_sought { &[] } else { &unreadable };
+    let everything = || found.iter().map(|found| &found.value).chain(further.iter().copied());
+    let values = || Value::Array(everything().map(for_people).collect());
     let text = match arguments.output {
         ListOutput::Wide => applications::table(found.iter().map(|found| &found.application), true),
-        ListOutput::Name => found.iter().map(|found| format!("{}\n", found.qualified_name())).collect(),
+        ListOutput::Name => everything().map(|value| format!("{}\n", qualified_name(value))).collect(),
         ListOutput::Json => format::text(&values(), Format::Json),
         ListOutput::Yaml => format::text(&values(), Format::Yaml),
     };
     session.outside.print(&text)?;
+    complaints.iter().for_each(|complaint| session.outside.tell(complaint));
     Ok(SUCCESS)
 }
 

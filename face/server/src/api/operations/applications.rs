@@ -130,13 +130,24 @@ pub(crate) async fn get(call: &Call, request: &Value) -> Outcome {
 /// are; with one, with those that changed since.
 pub(crate) fn watch(call: &Call, request: &Value) -> Outcome {
     let query = Query::read(request)?;
+    let mut first = Vec::new();
     if !query.name.is_empty() {
+        let key = call.key(request, "name")?;
         let project = query.projects.first().map_or("", String::as_str);
-        call.held(call.key(request, "name")?, project, "get")?;
+        match call.controller().home.gone(&key) {
+            // Who deletes something and then waits for its end must hear of it, even if that was quicker than the question.
+            Some(project) if call.permits("applications", "get", &call.object(&project, &key)) => {
+                let metadata = json!({"name": key.name, "namespace": key.namespace});
+                let gone = json!({"metadata": metadata, "spec": {"project": project, "destination": {}}, "status": {}});
+                first.push(Ok(json!({"type": "DELETED", "application": gone})));
+            }
+            _ => {
+                call.held(key, project, "get")?;
+            }
+        }
     }
     let since: Option<u64> = text(request, "resourceVersion").parse().ok().filter(|_| query.name.is_empty());
     let (listed, feed, _) = call.controller().home.follow();
-    let mut first = Vec::new();
     for (key, known) in listed {
         let is_news = since.is_none_or(|since| known.resource_version.parse::<u64>().is_ok_and(|at| at > since));
         if is_news && query.takes(call, &key, &known) {

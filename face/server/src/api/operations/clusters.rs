@@ -7,6 +7,7 @@ use landfall_flow::destinations::{IN_CLUSTER_NAME, IN_CLUSTER_SERVER};
 use landfall_model::object;
 use serde_json::{Map, Value, json};
 
+use super::rotation;
 use super::stored::{self, Stored};
 use crate::api::call::{Call, Outcome, flag, lean, text, texts};
 use crate::api::dispatch::unknown;
@@ -24,9 +25,15 @@ pub(crate) async fn perform(call: &Call, name: &str, request: Value) -> Outcome 
         "Delete" => delete(call, &request).await,
         "InvalidateCache" => invalidate(call, &request).await,
         "RotateAuth" => {
-            named(call, &request, "update")?;
-            Err(ApiError::unimplemented("the credentials of a cluster are not rotated yet")
-                .hint("make a new token in the cluster, and set it: argocd cluster add CONTEXT --upsert"))
+            let cluster = named(call, &request, "update")?;
+            let server = text(&cluster, "server");
+            let existing = stored_of(call, server).ok_or_else(|| {
+                ApiError::invalid(format!("Cluster '{server}' does not use bearer token authentication")).hint(
+                    "the cluster that this runs in is reached as its own service account, which Kubernetes renews",
+                )
+            })?;
+            rotation::rotate(call, &existing).await?;
+            Ok(json!({}).into())
         }
         _ => Err(unknown(name)),
     }

@@ -89,6 +89,11 @@ pub(crate) async fn with_files(call: &Call, messages: Vec<Value>) -> Outcome {
         use sha2::Digest as _;
         sha2::Sha256::digest(&packed).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
+    if packed.is_empty() {
+        return Err(ApiError::invalid("no files arrived").hint(
+            "over gRPC-web the stock argocd sends the first message of a stream and no other: leave --grpc-web out for this",
+        ));
+    }
     if !wanted.is_empty() && wanted != digest {
         return Err(ApiError::invalid("the files arrived other than they were sent: the checksum differs"));
     }

@@ -136,7 +136,16 @@ async fn update(call: &Call, request: &Value) -> Outcome {
     let cluster = &call.controller().home_cluster;
     let kind = HomeKind::Project.served();
     let old = cluster.get(&kind, call.namespace(), &name).await.map_err(|error| refused(&error))?;
-    let old = old.ok_or_else(|| ApiError::not_found(format!("appprojects.argoproj.io \"{name}\" not found")))?;
+    let Some(old) = old else {
+        if name != "default" {
+            return Err(ApiError::not_found(format!("appprojects.argoproj.io \"{name}\" not found")));
+        }
+        // It is there for everybody who looks: the first change of it writes it down.
+        still_used(call, &made_up(call), &project)?;
+        object::map_mut(&mut project, &["metadata"]).remove("resourceVersion");
+        let answer = cluster.create(&kind, &project, &write()).await.map_err(|error| refused(&error))?;
+        return Ok(plain(&answer).into());
+    };
     still_used(call, &old, &project)?;
     let metadata = object::map_mut(&mut project, &["metadata"]);
     let version = if given_version.is_empty() { object::resource_version(&old).to_owned() } else { given_version };

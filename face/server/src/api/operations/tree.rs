@@ -14,6 +14,7 @@ use landfall_model::object;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::hosts;
 use super::secrets::masked_together;
 use crate::api::call::{Answer, Call, Held, Outcome, conditions, lean, refused, text};
 
@@ -25,14 +26,14 @@ const NODES_MAX: usize = 20_000;
 /// The tree of an application's live objects.
 pub(crate) async fn get(call: &Call, request: &Value) -> Outcome {
     let held = call.application_by(request, "applicationName", "get")?;
-    Ok(of(call, &held)?.into())
+    Ok(of(call, &held).await?.into())
 }
 
 /// The tree anew, each time the application changes.
 pub(crate) async fn watch(call: &Call, request: &Value) -> Outcome {
     let held = call.application_by(request, "applicationName", "get")?;
     let (_, feed, _) = call.controller().home.follow();
-    let first = of(call, &held)?;
+    let first = of(call, &held).await?;
     let state = (call.clone(), held, feed, first.clone());
     let later = futures::stream::unfold(state, |(call, held, mut feed, mut last)| async move {
         loop {
@@ -43,7 +44,7 @@ pub(crate) async fn watch(call: &Call, request: &Value) -> Outcome {
             }
             let known = call.controller().home.application(&held.key)?;
             let held = Held { key: held.key.clone(), known, object: held.object.clone() };
-            let Ok(tree) = of(&call, &held) else { return None };
+            let Ok(tree) = of(&call, &held).await else { return None };
             if tree != last {
                 last = tree.clone();
                 return Some((Ok(tree), (call, held, feed, last)));
@@ -96,11 +97,13 @@ pub(crate) fn nodes(live: &LiveCluster, instance: &str) -> Vec<Node> {
 }
 
 /// An application's tree as JSON.
-fn of(call: &Call, held: &Held) -> Result<Value, ApiError> {
+async fn of(call: &Call, held: &Held) -> Result<Value, ApiError> {
     let application = held.application()?;
     let cluster = call.cluster(application)?;
     let instance = call.controller().instance_of(&held.key);
-    let mut nodes: Vec<Value> = nodes(&cluster.live, &instance).iter().map(node).collect();
+    let found = nodes(&cluster.live, &instance);
+    let hosts = hosts::of(call, &cluster.live, &found).await;
+    let mut nodes: Vec<Value> = found.iter().map(node).collect();
     // What is wanted and not there is part of the tree too, without a uid.
     for resource in &application.status.resources {
         let key = resource.key();
@@ -111,7 +114,7 @@ fn of(call: &Call, held: &Held) -> Result<Value, ApiError> {
             })));
         }
     }
-    Ok(lean(json!({"nodes": nodes})))
+    Ok(lean(json!({"nodes": nodes, "hosts": hosts})))
 }
 
 fn reference(record: &Record) -> Value {
@@ -126,12 +129,12 @@ fn node(node: &Node) -> Value {
     let live = &node.record.live;
     let mut value = reference(&node.record);
     value["resourceVersion"] = json!(node.record.resource_version);
-    if let Some(created) = node
-        .record
-        .body()
-        .and_then(|body| body.pointer("/metadata/creationTimestamp").and_then(Value::as_str).map(str::to_owned))
-    {
-        value["createdAt"] = json!(created);
+    if let Some(created) = node.record.created {
+        value["createdAt"] = json!(format!("{created:.0}"));
+    }
+    let info = info(&node.record);
+    if !info.is_empty() {
+        value["info"] = info.into_iter().map(|(name, text)| json!({"name": name, "value": text})).collect();
     }
     if !node.parents.is_empty() {
         value["parentRefs"] = node.parents.iter().map(|parent| reference(parent)).collect();
@@ -146,6 +149,26 @@ fn node(node: &Node) -> Value {
         value["networkingInfo"] = json!({"externalURLs": live.urls});
     }
     value
+}
+
+/// What is told of an object beside its health. Source: Argo CD `controller/cache/info.go`.
+fn info(record: &Record) -> Vec<(&'static str, String)> {
+    let mut info = Vec::new();
+    if let Some(revision) = record.revision {
+        info.push(("Revision", format!("Rev:{revision}")));
+    }
+    if let Some(pod) = &record.pod {
+        info.push(("Status Reason", pod.reason.clone()));
+        if !pod.node.is_empty() {
+            info.push(("Node", pod.node.clone()));
+        }
+        info.push(("Containers", format!("{}/{}", pod.ready, pod.containers)));
+        if pod.restarts > 0 {
+            info.push(("Restart Count", pod.restarts.to_string()));
+        }
+    }
+    info.retain(|(_, text)| !text.is_empty());
+    info
 }
 
 /// What is wanted beside what is there, for each object.
