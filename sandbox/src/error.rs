@@ -327,6 +327,16 @@ impl ApiError {
         )
     }
 
+    /// Too many bodies are being read at once.
+    pub(crate) fn too_many_bodies() -> Self {
+        Self::new(
+            429,
+            "TooManyRequests",
+            "too many large requests at once, please try again later",
+            json!({"retryAfterSeconds": 1}),
+        )
+    }
+
     /// What stands behind the server cannot be asked.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(503, "ServiceUnavailable", message, Value::Null)

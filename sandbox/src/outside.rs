@@ -2,7 +2,7 @@
 //!
 //! Addresses below `sandbox.landfall.io` are answered by the sandbox itself, so that a webhook that refuses, changes or is down
 //! needs no server: `https://deny.sandbox.landfall.io/SENTENCE`, `https://label.sandbox.landfall.io/KEY/VALUE`,
-//! `https://annotate.sandbox.landfall.io/KEY/VALUE`, `https://down.sandbox.landfall.io/`, `https://slow.sandbox.landfall.io/`, `https://allow.sandbox.landfall.io/`.
+//! `https://annotate.sandbox.landfall.io/KEY/VALUE`, `https://move.sandbox.landfall.io/VERSION/PATH/VERSION/PATH`, `https://down.sandbox.landfall.io/`, `https://slow.sandbox.landfall.io/`, `https://allow.sandbox.landfall.io/`.
 //! A Service can be told to be elsewhere by its annotation `sandbox.landfall.io/forward: https://127.0.0.1:9443`.
 
 use std::sync::Arc;
@@ -125,12 +125,48 @@ async fn own(what: &str, path: &str, call: &Call) -> Asked {
             let encoded = STANDARD.encode(patch.to_string());
             Ok(answer(json!({"uid": uid, "allowed": true, "patchType": "JSONPatch", "patch": encoded})))
         }
+        "move" => moved(&parts, &call.body),
         "slow" => {
             tokio::time::sleep(call.timeout).await;
             Err("context deadline exceeded".into())
         }
         _ => Err("dial tcp: connect: connection refused".into()),
     }
+}
+
+/// A conversion that knows one field by another name in each version: `VERSION/PATH/VERSION/PATH/…`, e.g. `v1/spec.size/v2/spec.volume`.
+fn moved(parts: &[String], review: &Value) -> Asked {
+    let places: Vec<(&str, Vec<&str>)> =
+        parts.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].split('.').collect())).collect();
+    let wanted = json::text(review, "/request/desiredAPIVersion");
+    let place_in = |api_version: &str| {
+        let version = api_version.rsplit('/').next().unwrap_or_default();
+        places.iter().find(|(held, _)| *held == version).map(|(_, path)| path.as_slice())
+    };
+    let converted: Vec<Value> = json::list(review, "/request/objects")
+        .iter()
+        .map(|object| {
+            let mut object = object.clone();
+            let held = place_in(json::text(&object, "/apiVersion")).and_then(|path| {
+                let held = json::take(&mut object, path)?;
+                // What holds nothing any more goes too.
+                for length in (1..path.len()).rev() {
+                    let pointer = format!("/{}", path[..length].join("/"));
+                    if json::object(&object, &pointer).is_some_and(serde_json::Map::is_empty) && length > 1 {
+                        json::take(&mut object, &path[..length]);
+                    }
+                }
+                Some(held)
+            });
+            if let (Some(held), Some(path)) = (held, place_in(wanted)) {
+                json::set(&mut object, path, held);
+            }
+            json::set(&mut object, &["apiVersion"], wanted);
+            object
+        })
+        .collect();
+    Ok(json!({"kind": "ConversionReview", "apiVersion": review.get("apiVersion"), "response": {
+        "uid": review.pointer("/request/uid"), "convertedObjects": converted, "result": {"status": "Success"}}}))
 }
 
 async fn post(uri: &Uri, host: &str, call: &Call) -> Asked {

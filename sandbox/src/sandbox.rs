@@ -172,6 +172,9 @@ impl SandboxBuilder {
             // Set once, here.
             let _ = core.engine.set(engine.clone());
         }
+        if engine.is_some() {
+            core.registry.add_metrics();
+        }
         let mut handler = Handler::new(Arc::clone(&core), stop.clone());
         if let Some(path) = &self.audit {
             handler.audit = Some(Arc::new(AuditLog::open(path).map_err(StartError::AuditLog)?));

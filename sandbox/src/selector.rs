@@ -323,6 +323,10 @@ fn is_selectable(resource: &Resource, field: &str) -> bool {
             "regarding.namespace",
             "regarding.name",
             "regarding.uid",
+            "regarding.apiVersion",
+            "regarding.resourceVersion",
+            "regarding.fieldPath",
+            "reportingController",
         ],
         "secrets" => &["type"],
         "services" => &["spec.clusterIP", "spec.type"],
@@ -337,6 +341,13 @@ fn is_selectable(resource: &Resource, field: &str) -> bool {
 }
 
 fn field_text(object: &Value, field: &str) -> String {
+    // Events are kept under the names of their older form.
+    if let Some(rest) = field.strip_prefix("regarding.") {
+        return field_text(object, &format!("involvedObject.{rest}"));
+    }
+    if field == "reportingController" {
+        return field_text(object, "reportingComponent");
+    }
     if field == "source" && object.pointer("/source/component").and_then(Value::as_str).is_none_or(str::is_empty) {
         return field_text(object, "reportingComponent");
     }

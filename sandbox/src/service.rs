@@ -71,7 +71,14 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (parts, body) = request.into_parts();
-    let read = tokio::time::timeout(handler.core.settings.body_patience, read(body)).await;
+    let patience = handler.core.settings.body_patience;
+    // Bodies that are being read take their room from one store, so that many at once cannot fill the memory.
+    let kibibytes = body.size_hint().upper().unwrap_or(u64::MAX).min(BODY_BYTES_MAX as u64).div_ceil(1024);
+    let wanted = u32::try_from(kibibytes).unwrap_or(u32::MAX);
+    let Ok(Ok(_room)) = tokio::time::timeout(patience, handler.room.acquire_many(wanted)).await else {
+        return handler.refuse(&parts, &ApiError::too_many_bodies());
+    };
+    let read = tokio::time::timeout(patience, read(body)).await;
     match read.unwrap_or_else(|_| Err(ApiError::body_too_slow())) {
         Ok(body) => handler.handle(&parts, body, identity).await,
         Err(error) => handler.refuse(&parts, &error),

@@ -40,17 +40,109 @@ fn specs() -> anyhow::Result<Vec<Spec>> {
         .collect()
 }
 
-/// Runs the specs whose names contain `focus` and that take at most `seconds_max`.
-pub(crate) fn run(on: Plane, focus: &str, seconds_max: u64) -> anyhow::Result<ExitCode> {
-    let wanted: Vec<Spec> = specs()?
-        .into_iter()
-        .filter(|spec| spec.seconds <= seconds_max && (focus.is_empty() || spec.name.contains(focus)))
-        .collect();
-    if wanted.is_empty() {
-        bail!("no spec of conformance/kubernetes/specs.txt contains {focus:?} and takes at most {seconds_max} s");
-    }
+/// Which specs are run.
+pub(crate) struct Choice {
+    /// What their names contain.
+    pub(crate) focus: String,
+    /// What they may take at most on kube-apiserver, in seconds.
+    pub(crate) seconds_max: u64,
+    /// Whether specs that are not in the list are run too; then all that contain `focus`.
+    pub(crate) is_unlisted: bool,
+    /// Where the suite's own log goes, if it is to be kept.
+    pub(crate) log: Option<PathBuf>,
+}
+
+/// How many sandboxes are run side by side, each with a part of the specs. They wait more than they work.
+const SANDBOXES: usize = 4;
+
+/// What became of one spec.
+struct Verdict {
+    name: String,
+    seconds: f64,
+    /// Why it failed, if it did.
+    failure: Option<String>,
+}
+
+/// Runs specs and tells how they went.
+pub(crate) fn run(on: Plane, choice: &Choice) -> anyhow::Result<ExitCode> {
+    let parts: Vec<Vec<String>> = if choice.is_unlisted {
+        if choice.focus.is_empty() {
+            bail!("--unlisted needs a --focus: the whole suite has thousands of specs");
+        }
+        vec![vec![choice.focus.clone()]]
+    } else {
+        let wanted: Vec<Spec> = specs()?
+            .into_iter()
+            .filter(|spec| spec.seconds <= choice.seconds_max && spec.name.contains(&choice.focus))
+            .collect();
+        if wanted.is_empty() {
+            bail!(
+                "no spec of conformance/kubernetes/specs.txt contains {:?} and takes at most {} s",
+                choice.focus,
+                choice.seconds_max
+            );
+        }
+        divided(wanted, if on == Plane::Sandbox { SANDBOXES } else { 1 })
+    };
     let programs = programs()?;
     let suite = suite(&programs.directory)?;
+    let begun = std::time::Instant::now();
+    let wanted: usize = parts.iter().map(Vec::len).sum();
+    let verdicts: Vec<anyhow::Result<Vec<Verdict>>> = std::thread::scope(|scope| {
+        let running: Vec<_> = parts
+            .iter()
+            .enumerate()
+            .map(|(index, part)| {
+                let (suite, programs, log) = (&suite, &programs.directory, choice.log.as_deref());
+                scope.spawn(move || play(on, part, suite, programs, log.filter(|_| index == 0)))
+            })
+            .collect();
+        running.into_iter().map(|part| part.join().unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked")))).collect()
+    });
+    let mut told = Vec::new();
+    for part in verdicts {
+        told.extend(part?);
+    }
+    told.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+    let passed = told.iter().filter(|verdict| verdict.failure.is_none()).count();
+    let of = if choice.is_unlisted { told.len() } else { wanted };
+    crate::report(&format!("{passed} of {of} specs pass, in {} s", begun.elapsed().as_secs()));
+    for verdict in told.iter().filter(|verdict| choice.is_unlisted || verdict.failure.is_some()) {
+        let why = verdict.failure.as_deref().map_or_else(|| "passes".to_string(), |why| format!("fails\n    {why}"));
+        crate::report(&format!("  {} ({:.0} s): {why}", verdict.name, verdict.seconds));
+    }
+    let not_run = parts
+        .iter()
+        .flatten()
+        .filter(|name| !choice.is_unlisted && !told.iter().any(|verdict| verdict.name.contains(name.as_str())));
+    for name in not_run {
+        crate::report(&format!("  {name}: was not run"));
+    }
+    Ok(if passed == told.len() && passed >= of { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Divides specs into parts that take about the same time.
+fn divided(mut specs: Vec<Spec>, count: usize) -> Vec<Vec<String>> {
+    specs.sort_by_key(|spec| std::cmp::Reverse(spec.seconds));
+    let mut parts: Vec<(u64, Vec<String>)> = vec![(0, Vec::new()); count.min(specs.len())];
+    for spec in specs {
+        if let Some(least) = parts.iter_mut().min_by_key(|(seconds, _)| *seconds) {
+            // Every spec makes and removes a namespace, whatever else it does.
+            least.0 += spec.seconds + 2;
+            least.1.push(spec.name);
+        }
+    }
+    parts.into_iter().map(|(_, names)| names).collect()
+}
+
+/// Runs some specs against a control plane of their own.
+fn play(
+    on: Plane,
+    names: &[String],
+    suite: &Path,
+    programs: &Path,
+    kept_log: Option<&Path>,
+) -> anyhow::Result<Vec<Verdict>> {
     let directory = tempfile::tempdir()?;
     let kubeconfig = directory.path().join("kubeconfig");
     let report = directory.path().join("report.json");
@@ -72,8 +164,8 @@ pub(crate) fn run(on: Plane, focus: &str, seconds_max: u64) -> anyhow::Result<Ex
             kubeconfig
         }
     };
-    let pattern: Vec<String> = wanted.iter().map(|spec| quoted(&spec.name)).collect();
-    let log = std::fs::File::create(directory.path().join("log"))?;
+    let pattern: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+    let log = std::fs::File::create(kept_log.map_or_else(|| directory.path().join("log"), Path::to_owned))?;
     Command::new(suite)
         .args([
             "--provider=skeleton",
@@ -82,7 +174,7 @@ pub(crate) fn run(on: Plane, focus: &str, seconds_max: u64) -> anyhow::Result<Ex
             "--ginkgo.skip=\\[Slow\\]",
         ])
         .arg(format!("--kubeconfig={}", kubeconfig.display()))
-        .arg(format!("--kubectl-path={}", programs.directory.join("kubectl").display()))
+        .arg(format!("--kubectl-path={}", programs.join("kubectl").display()))
         .arg(format!("--ginkgo.focus={}", pattern.join("|")))
         .arg(format!("--ginkgo.json-report={}", report.display()))
         .stdout(Stdio::from(log.try_clone()?))
@@ -90,25 +182,23 @@ pub(crate) fn run(on: Plane, focus: &str, seconds_max: u64) -> anyhow::Result<Ex
         .status()
         .context("cannot start the suite")?;
     let told: Value = serde_json::from_slice(&std::fs::read(&report).context("the suite left no report")?)?;
-    let mut failed = Vec::new();
-    let mut passed = 0;
-    for spec in told.pointer("/0/SpecReports").and_then(Value::as_array).into_iter().flatten() {
-        let text = spec.get("LeafNodeText").and_then(Value::as_str).unwrap_or_default();
-        match spec.get("State").and_then(Value::as_str) {
-            Some("passed") if !text.is_empty() => passed += 1,
-            Some("skipped" | "pending") | None => {}
-            Some(_) if text.is_empty() => {}
-            Some(_) => {
-                let why = spec.pointer("/Failure/Message").and_then(Value::as_str).unwrap_or_default();
-                failed.push(format!("{text}\n    {}", why.lines().take(6).collect::<Vec<_>>().join("\n    ")));
-            }
-        }
-    }
-    crate::report(&format!("{passed} of {} specs pass", wanted.len()));
-    for failure in &failed {
-        crate::report(&format!("  {failure}"));
-    }
-    Ok(if failed.is_empty() && passed >= wanted.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let specs = told.pointer("/0/SpecReports").and_then(Value::as_array).cloned().unwrap_or_default();
+    Ok(specs.iter().filter_map(verdict).collect())
+}
+
+/// What the suite's report says of a spec; nothing for what was not run.
+fn verdict(spec: &Value) -> Option<Verdict> {
+    let text = spec.get("LeafNodeText").and_then(Value::as_str).filter(|text| !text.is_empty())?;
+    let state = spec.get("State").and_then(Value::as_str).filter(|state| !matches!(*state, "skipped" | "pending"))?;
+    let containers = spec.get("ContainerHierarchyTexts").and_then(Value::as_array).into_iter().flatten();
+    let mut words: Vec<&str> = containers.filter_map(Value::as_str).collect();
+    words.push(text);
+    let nanoseconds = spec.get("RunTime").and_then(Value::as_f64).unwrap_or(0.0);
+    let failure = (state != "passed").then(|| {
+        let why = spec.pointer("/Failure/Message").and_then(Value::as_str).unwrap_or(state);
+        why.lines().take(6).collect::<Vec<_>>().join("\n    ")
+    });
+    Some(Verdict { name: words.join(" "), seconds: nanoseconds / 1e9, failure })
 }
 
 /// A name as a regular expression that matches it, with what stands between its words in the suite.

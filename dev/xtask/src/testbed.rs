@@ -30,6 +30,12 @@ pub(crate) enum Act {
         /// Only specs that take at most so many seconds
         #[arg(long, default_value_t = 600)]
         seconds_max: u64,
+        /// All specs of the suite that contain the focus, not only those of the list
+        #[arg(long)]
+        unlisted: bool,
+        /// Keep the suite's log here
+        #[arg(long)]
+        log: Option<PathBuf>,
     },
 }
 
@@ -56,7 +62,15 @@ pub(crate) fn run(act: &Act) -> anyhow::Result<ExitCode> {
             crate::report(&format!("a control plane serves at {server}; KUBECONFIG={}", kubeconfig.display()));
         }
         Act::Down => down(&directory)?,
-        Act::Conformance { focus, on, seconds_max } => return crate::specs::run(*on, focus, *seconds_max),
+        Act::Conformance { focus, on, seconds_max, unlisted, log } => {
+            let choice = crate::specs::Choice {
+                focus: focus.clone(),
+                seconds_max: *seconds_max,
+                is_unlisted: *unlisted,
+                log: log.clone(),
+            };
+            return crate::specs::run(*on, &choice);
+        }
         Act::Env => {
             let path = directory.join("env");
             let text = std::fs::read_to_string(&path)

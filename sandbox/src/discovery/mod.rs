@@ -9,7 +9,7 @@ use base64::Engine as _;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::registry::{Registry, Resource, api_version, group_rank};
+use crate::registry::{METRICS_GROUP, Registry, Resource, api_version, group_rank};
 
 /// A subresource as discovery shows it: name, kind with its group and version, verbs.
 struct Subresource {
@@ -65,7 +65,7 @@ fn subresources(resource: &Resource) -> Vec<Subresource> {
 /// What tells clients that objects of two resources may be stored in the same form: a hash of the stored kind, "" for what is not stored.
 /// Source: `StorageVersionHash` of `k8s.io/apiserver/pkg/endpoints/discovery`.
 fn storage_version_hash(resource: &Resource) -> String {
-    if resource.is_virtual || resource.plural == "componentstatuses" {
+    if resource.is_virtual || resource.plural == "componentstatuses" || resource.group == METRICS_GROUP {
         return String::new();
     }
     let (group, version) = match (resource.custom.is_some(), resource.key.as_str()) {

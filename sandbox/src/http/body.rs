@@ -12,11 +12,14 @@ use tokio::sync::mpsc;
 use super::protobuf;
 use crate::error::ApiError;
 use crate::operations::Decoded;
+use crate::serve::Running;
 
 /// The body of an answer: all at once, or lines of a watch as they come.
 #[derive(Debug)]
 pub struct SandboxBody {
     content: Content,
+    /// The request counts as running until its answer was sent.
+    running: Option<Running>,
 }
 
 #[derive(Debug)]
@@ -28,12 +31,17 @@ enum Content {
 impl SandboxBody {
     /// A body that is known whole.
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { content: Content::Whole(Some(bytes.into())) }
+        Self { content: Content::Whole(Some(bytes.into())), running: None }
     }
 
     /// A body whose pieces come over a channel.
     pub(crate) fn lines(receiver: mpsc::Receiver<Bytes>) -> Self {
-        Self { content: Content::Lines(receiver) }
+        Self { content: Content::Lines(receiver), running: None }
+    }
+
+    /// Keeps the request running until this body was sent or given up.
+    pub(crate) fn hold(&mut self, running: Running) {
+        self.running = Some(running);
     }
 }
 

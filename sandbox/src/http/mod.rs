@@ -13,6 +13,7 @@ mod conversion;
 mod document;
 mod faulty;
 mod identity;
+mod measures;
 mod negotiate;
 mod objects;
 pub(crate) mod params;
@@ -43,6 +44,9 @@ use path::Route;
 /// The largest body that a request may have. Source: kube-apiserver's limit for writes, 3 MiB.
 pub(crate) const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 
+/// What the bodies of all requests may take together while they are read and answered, in KiB.
+const BODIES_KIBIBYTES_MAX: usize = 256 * 1024;
+
 /// How many other servers are asked for one request at most.
 const QUESTIONS_MAX: usize = 100;
 
@@ -57,6 +61,8 @@ pub(crate) struct Handler {
     pub(crate) tokens: Arc<Tokens>,
     /// Where requests are written down, if anywhere.
     pub(crate) audit: Option<Arc<AuditLog>>,
+    /// Room for the bodies of requests that are being read, in KiB.
+    pub(crate) room: Arc<tokio::sync::Semaphore>,
     /// Ends the watches when the sandbox stops.
     pub(crate) stop: tokio_util::sync::CancellationToken,
 }
@@ -80,7 +86,8 @@ pub(crate) struct Request<'a> {
 impl Handler {
     /// A handler over a core.
     pub(crate) fn new(core: Arc<Core>, stop: tokio_util::sync::CancellationToken) -> Self {
-        Self { core, documents: Arc::default(), tokens: Arc::default(), audit: None, stop }
+        let room = Arc::new(tokio::sync::Semaphore::new(BODIES_KIBIBYTES_MAX));
+        Self { core, documents: Arc::default(), tokens: Arc::default(), audit: None, room, stop }
     }
 
     /// Answers one request, in any case: refusals are answers. `proved` is what the connection itself proved.

@@ -16,7 +16,7 @@ use crate::convert;
 use crate::error::{ApiError, Cause};
 use crate::json;
 use crate::operations::{Decoded, DeleteOptions, Deleted, ListQuery, Outcome, Part, PatchKind, WriteOptions, scale_of};
-use crate::registry::{Resource, is_builtin_group};
+use crate::registry::{METRICS_GROUP, Resource, is_builtin_group};
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::table;
 
@@ -109,6 +109,9 @@ impl Handler {
         }
         if resource.is_virtual {
             return self.review(request, &resource, path);
+        }
+        if resource.group == METRICS_GROUP {
+            return self.measures(request, &resource, path, &self.query(request, &resource, path)?);
         }
         let method = &request.parts.method;
         let target = match (path.name.as_deref(), path.subresource.as_deref()) {

@@ -139,6 +139,19 @@ fn names(text: &str) -> Vec<String> {
     if text == "-" { Vec::new() } else { text.split(',').map(str::to_string).collect() }
 }
 
+/// The group of what pods and nodes use.
+pub(crate) const METRICS_GROUP: &str = "metrics.k8s.io";
+
+const METRICS: &[Row] = &[
+    row(METRICS_GROUP, "v1beta1", "nodes NodeMetrics C - - -"),
+    row(METRICS_GROUP, "v1beta1", "pods PodMetrics N - - -"),
+];
+
+/// Makes the rows of `metrics.k8s.io`, which the real server has from an add-on; its objects are never stored.
+pub(super) fn metrics() -> Vec<Resource> {
+    METRICS.iter().map(|row| Resource { singular: String::new(), ..resource(row) }).collect()
+}
+
 /// Makes the rows of the built-in kinds.
 pub(super) fn resources() -> Vec<Resource> {
     ROWS.iter().map(resource).collect()

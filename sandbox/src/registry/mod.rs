@@ -6,6 +6,8 @@
 mod builtin;
 mod strategy;
 
+pub(crate) use builtin::METRICS_GROUP;
+
 pub(crate) use strategy::{GenerationFollows, generation_follows};
 
 use std::collections::BTreeMap;
@@ -85,6 +87,7 @@ impl Resource {
         match (self.is_virtual, self.plural.as_str()) {
             (true, _) | (_, "bindings") => &["create"],
             (false, "componentstatuses") => &["get", "list"],
+            (false, _) if self.group == METRICS_GROUP => &["get", "list"],
             (false, "namespaces") if self.group.is_empty() => {
                 &["create", "delete", "get", "list", "patch", "update", "watch"]
             }
@@ -163,6 +166,11 @@ impl Registry {
         let registry = Self { rows: RwLock::new(Rows::default()) };
         registry.add(builtin::resources());
         registry
+    }
+
+    /// Serves what pods and nodes use, as a cluster does that has metrics-server.
+    pub(crate) fn add_metrics(&self) {
+        self.add(builtin::metrics());
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Rows> {

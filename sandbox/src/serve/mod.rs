@@ -10,8 +10,9 @@ pub(crate) use pki::Pki;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -26,8 +27,11 @@ use crate::http::{Handler, SandboxBody};
 use crate::service::answer;
 use crate::tokens::{AUTHENTICATED, Identity};
 
-/// More connections than this wait until one ends.
+/// More connections than this wait until one ends; fewer where the system gives fewer file handles.
 const CONNECTIONS_MAX: usize = 8192;
+/// How long a connection may have no request, while there is room for others and when there is little.
+const IDLE_MAX: Duration = Duration::from_secs(300);
+const IDLE_CROWDED_MAX: Duration = Duration::from_secs(5);
 /// How long a client may take for the handshake and for the head of a request.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Requests in flight on one HTTP/2 connection; watches count. Source: Go's default of 250 in kube-apiserver.
@@ -81,8 +85,68 @@ pub(crate) async fn serve(
     Ok(Serving { addr, kubeconfig_yaml, stop })
 }
 
+/// How many connections are served at once: half of the file handles that this process may have, so that others of its parts have some too.
+fn connections_max() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let handles = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse::<usize>().ok());
+    handles.map_or(CONNECTIONS_MAX, |handles| (handles / 2).clamp(16, CONNECTIONS_MAX))
+}
+
+/// The requests of one connection that are being answered, and when the last one ended.
+#[derive(Debug)]
+struct Activity {
+    running: AtomicUsize,
+    quiet_since: Mutex<Instant>,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self { running: AtomicUsize::new(0), quiet_since: Mutex::new(Instant::now()) }
+    }
+
+    /// How long nothing has been asked.
+    fn quiet_for(&self) -> Duration {
+        if self.running.load(Ordering::Acquire) > 0 {
+            return Duration::ZERO;
+        }
+        self.quiet_since.lock().expect("no holder of this lock panics").elapsed()
+    }
+
+    fn begin(self: &Arc<Self>) -> Running {
+        self.running.fetch_add(1, Ordering::AcqRel);
+        Running { activity: Arc::clone(self) }
+    }
+}
+
+/// One request until its answer was sent whole.
+#[derive(Debug)]
+pub(crate) struct Running {
+    activity: Arc<Activity>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        *self.activity.quiet_since.lock().expect("no holder of this lock panics") = Instant::now();
+        self.activity.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Waits until a connection has been quiet for too long.
+async fn idle(activity: Arc<Activity>, places: Arc<Semaphore>, places_max: usize) {
+    loop {
+        tokio::time::sleep(IDLE_CROWDED_MAX).await;
+        let is_crowded = places.available_permits() < places_max / 4;
+        if activity.quiet_for() >= if is_crowded { IDLE_CROWDED_MAX } else { IDLE_MAX } {
+            return;
+        }
+    }
+}
+
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, handler: Handler, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places_max = connections_max();
+    let places = Arc::new(Semaphore::new(places_max));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let stream = tokio::select! {
@@ -98,17 +162,20 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, handler: Handler, 
             },
         };
         let (acceptor, handler, stop) = (acceptor.clone(), handler.clone(), stop.clone());
+        let activity = Arc::new(Activity::new());
+        let idle = idle(Arc::clone(&activity), Arc::clone(&places), places_max);
         tokio::spawn(async move {
             let _place = place;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = connection(stream, acceptor, handler) => {}
+                () = idle => tracing::debug!("a connection was quiet for too long"),
+                () = connection(stream, acceptor, handler, activity) => {}
             }
         });
     }
 }
 
-async fn connection(stream: TcpStream, acceptor: TlsAcceptor, handler: Handler) {
+async fn connection(stream: TcpStream, acceptor: TlsAcceptor, handler: Handler, activity: Arc<Activity>) {
     // Small answers shall not wait for more; a socket that cannot do that works all the same.
     let _ = stream.set_nodelay(true);
     let stream = match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
@@ -124,7 +191,12 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, handler: Handler) 
     let service = hyper::service::service_fn(move |request| {
         let handler = handler.clone();
         let certificate = certificate.clone();
-        async move { Ok::<_, Infallible>(respond(&handler, request, certificate).await) }
+        let running = activity.begin();
+        async move {
+            let mut response = respond(&handler, request, certificate).await;
+            response.body_mut().hold(running);
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);

@@ -90,7 +90,7 @@ struct Inner {
     tables: HashMap<ResourceKey, Table>,
     by_uid: HashMap<Box<str>, ObjectId>,
     children: HashMap<Box<str>, BTreeSet<ObjectId>>,
-    /// Pods and ReplicaSets that no controller owns, since others look for those to adopt all the time.
+    /// Pods, ReplicaSets and ControllerRevisions that no controller owns, since others look for those to adopt all the time.
     lone: HashMap<ResourceKey, BTreeSet<ObjectId>>,
     tap: Option<mpsc::UnboundedSender<Tapped>>,
     journal: Option<Journal>,
@@ -107,8 +107,8 @@ impl Store {
                 tables: HashMap::new(),
                 by_uid: HashMap::new(),
                 children: HashMap::new(),
-                lone: [ResourceKey::from("pods"), ResourceKey::from("replicasets.apps")]
-                    .map(|resource| (resource, BTreeSet::new()))
+                lone: ["pods", "replicasets.apps", "controllerrevisions.apps"]
+                    .map(|resource| (ResourceKey::from(resource), BTreeSet::new()))
                     .into(),
                 tap: None,
                 journal,

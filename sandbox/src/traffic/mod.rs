@@ -28,6 +28,7 @@ use crate::promql::{Matcher, Series, Source};
 
 pub(crate) use latency::Latency;
 pub(crate) use routes::{behaviour_of, ready_pods, tag_of};
+pub(crate) use shapes::{Usage, usage};
 
 /// How often everything is scraped, in milliseconds.
 const SCRAPE_MS: i64 = 5000;

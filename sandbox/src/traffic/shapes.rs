@@ -181,23 +181,47 @@ fn pod(writer: &mut Writer<'_>, pod: &Value) {
         writer.gauge("kube_pod_container_status_restarts_total", &labels, restarts);
         writer.gauge("kube_pod_container_status_ready", &labels, truth(json::flag(status, "/ready")));
     }
-    let busy = annotation_number(pod, UTILIZATION).unwrap_or(10.0) / 100.0;
     for container in json::list(pod, "/spec/containers") {
         if phase != "Running" {
             break;
         }
         let labels = [own[0], own[1], ("container", json::text(container, "/name"))];
-        let request = |resource: &str, default: f64| {
-            container
-                .pointer(&format!("/resources/requests/{resource}"))
-                .and_then(Quantity::of)
-                .map_or(default, |amount| amount.as_f64())
-        };
-        let (cpu, memory) = (request("cpu", 0.1), request("memory", 64.0 * 1024.0 * 1024.0));
+        let used = usage(pod, container);
         let begun = writer.begun;
         writer.write("container_cpu_usage_seconds_total", &labels, move |at| {
-            (at - begun).max(0) as f64 / 1000.0 * cpu * busy
+            (at - begun).max(0) as f64 / 1000.0 * used.cpu_cores
         });
-        writer.gauge("container_memory_working_set_bytes", &labels, memory * busy.max(0.3));
+        writer.gauge("container_memory_working_set_bytes", &labels, used.memory_bytes);
+    }
+}
+
+/// What something uses at the moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Usage {
+    /// Cores.
+    pub(crate) cpu_cores: f64,
+    /// Bytes.
+    pub(crate) memory_bytes: f64,
+}
+
+impl Usage {
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self { cpu_cores: self.cpu_cores + other.cpu_cores, memory_bytes: self.memory_bytes + other.memory_bytes }
+    }
+}
+
+/// What a container uses: of what it requests (or of a tenth of a core and 64 MiB) as much as its pod's annotation says.
+pub(crate) fn usage(pod: &Value, container: &Value) -> Usage {
+    let busy = annotation_number(pod, UTILIZATION).unwrap_or(10.0) / 100.0;
+    let request = |resource: &str, default: f64| {
+        container
+            .pointer(&format!("/resources/requests/{resource}"))
+            .and_then(Quantity::of)
+            .map_or(default, |amount| amount.as_f64())
+    };
+    Usage {
+        cpu_cores: request("cpu", 0.1) * busy,
+        memory_bytes: request("memory", 64.0 * 1024.0 * 1024.0) * busy.max(0.3),
     }
 }

@@ -90,7 +90,7 @@ impl Context<'_> {
         self.core.store.list(&key, namespace, None).map(|listing| listing.items).unwrap_or_default()
     }
 
-    /// The pods or ReplicaSets of a namespace that no controller owns.
+    /// The pods, ReplicaSets or ControllerRevisions of a namespace that no controller owns.
     pub(super) fn lone(&self, resource: &str, namespace: &str) -> Vec<Arc<Stored>> {
         self.core.store.lone(&ResourceKey::from(resource), namespace)
     }

@@ -88,14 +88,22 @@ fn delete_dependents_first(context: &Context<'_>, id: &ObjectId, owner: &Value) 
     let mut blocked = false;
     for child in context.core.store.children(uid) {
         let Some(stored) = context.core.store.get(&child.resource, &child.namespace, &child.name) else { continue };
-        let blocks = json::list(&stored.value, "/metadata/ownerReferences")
-            .iter()
-            .any(|owner| json::text(owner, "/uid") == uid && json::flag(owner, "/blockOwnerDeletion"));
         if !json::is_terminating(&stored.value) && other_owner_lives(context, &stored.value, uid) {
             forget_owner(context, &child, &stored.value, uid);
             continue;
         }
         if !json::is_terminating(&stored.value) {
+            // In a circle, one that waits depends on this one: then this one holds nobody up.
+            let waits = |id: &ObjectId| {
+                let held = context.core.store.get(&id.resource, &id.namespace, &id.name);
+                held.is_some_and(|held| {
+                    json::is_terminating(&held.value)
+                        && json::list(&held.value, "/metadata/finalizers").iter().any(|held| held == FOREGROUND)
+                })
+            };
+            if context.core.store.children(json::uid(&stored.value)).iter().any(waits) {
+                unblock(context, &child, &stored.value);
+            }
             // Dependents that have dependents of their own go the same way.
             let policy = if context.core.store.children(json::uid(&stored.value)).is_empty() {
                 crate::operations::Propagation::Background
@@ -109,11 +117,27 @@ fn delete_dependents_first(context: &Context<'_>, id: &ObjectId, owner: &Value) 
             };
             context.delete(BY, &child, &options);
         }
-        blocked |= blocks && context.core.store.get(&child.resource, &child.namespace, &child.name).is_some();
+        blocked |= context.core.store.get(&child.resource, &child.namespace, &child.name).is_some_and(|child| {
+            json::list(&child.value, "/metadata/ownerReferences")
+                .iter()
+                .any(|owner| json::text(owner, "/uid") == uid && json::flag(owner, "/blockOwnerDeletion"))
+        });
     }
     if !blocked && let Some(stored) = context.core.store.get(&id.resource, &id.namespace, &id.name) {
         remove_finalizer(context, id, &stored.value, FOREGROUND);
     }
+}
+
+/// Lets an object's owners go before it.
+fn unblock(context: &Context<'_>, id: &ObjectId, value: &Value) {
+    let mut next = value.clone();
+    let owners = next.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut);
+    for owner in owners.into_iter().flatten() {
+        if json::flag(owner, "/blockOwnerDeletion") {
+            json::set(owner, &["blockOwnerDeletion"], false);
+        }
+    }
+    context.update(BY, id.resource.as_str(), next);
 }
 
 /// True when another owner exists that is not itself waiting for its dependents.

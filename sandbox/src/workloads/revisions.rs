@@ -9,10 +9,25 @@ use super::deployments::canonical;
 use crate::json;
 use crate::operations::DeleteOptions;
 use crate::random::safe_encoded;
+use crate::selector::LabelSelector;
 use crate::store::{ObjectId, Stored};
 
 /// The label that ties a pod to a revision.
 pub(super) const HASH: &str = "controller-revision-hash";
+
+/// Takes on the revisions of a workload's labels that nobody controls.
+fn adopt(context: &Context<'_>, by: &str, owner: &Value) {
+    let selector = LabelSelector::of_spec(owner.pointer("/spec/selector"));
+    for revision in context.lone("controllerrevisions.apps", json::namespace(owner)) {
+        if !json::is_terminating(&revision.value) && selector.matches(&revision.value) {
+            let mut owners = json::list(&revision.value, "/metadata/ownerReferences").to_vec();
+            owners.push(owner_reference(owner));
+            let mut next = Value::clone(&revision.value);
+            json::set(&mut next, &["metadata", "ownerReferences"], owners);
+            context.update(by, "controllerrevisions.apps", next);
+        }
+    }
+}
 
 /// The revisions of a workload, oldest first.
 pub(super) fn of(context: &Context<'_>, owner: &Value) -> Vec<Arc<Stored>> {
@@ -32,9 +47,10 @@ pub(super) fn ensure(context: &Context<'_>, by: &str, owner: &Value) -> Option<(
     let mut data_template = template.clone();
     json::set(&mut data_template, &["$patch"], "replace");
     let data = json!({"spec": {"template": data_template}});
+    adopt(context, by, owner);
     let all = of(context, owner);
     let last = all.last().map_or(0, |revision| json::integer(&revision.value, "/revision").unwrap_or(0));
-    if let Some(held) = all.iter().find(|revision| revision.value.get("data") == Some(&data)) {
+    if let Some(held) = all.iter().rfind(|revision| revision.value.get("data") == Some(&data)) {
         if json::integer(&held.value, "/revision").unwrap_or(0) != last {
             let mut next = Value::clone(&held.value);
             json::set(&mut next, &["revision"], last + 1);

@@ -82,6 +82,99 @@ async fn a_definition_serves_its_kind_with_defaults_pruning_and_validation() {
     assert!(widgets.list(&ListParams::default()).await.is_err());
 }
 
+/// Widgets of which version v1 calls a field `size` that v2 keeps as `volume.litres`.
+fn definition_with_conversion(url: &str) -> CustomResourceDefinition {
+    let version = |name: &str, storage: bool, fields: Value| {
+        json!({"name": name, "served": true, "storage": storage, "subresources": {"status": {}},
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                "spec": {"type": "object", "properties": fields}, "status": {"type": "object", "properties": {"phase": {"type": "string"}}}}}}})
+    };
+    object(json!({
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget"},
+            "conversion": {"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": {"url": url}}},
+            "versions": [
+                version("v1", false, json!({"size": {"type": "integer"}, "color": {"type": "string", "default": "red"}})),
+                version("v2", true, json!({"color": {"type": "string"},
+                    "volume": {"type": "object", "properties": {"litres": {"type": "integer"}}}})),
+            ],
+        },
+    }))
+}
+
+#[tokio::test]
+async fn a_webhook_converts_what_is_written_read_listed_and_watched_in_another_version() {
+    use futures::TryStreamExt as _;
+    use kube::api::{WatchEvent, WatchParams};
+    let sandbox = sandbox().await;
+    let client = client(&sandbox);
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let url = "https://move.sandbox.landfall.io/v1/spec.size/v2/spec.volume.litres";
+    definitions.create(&PostParams::default(), &definition_with_conversion(url)).await.unwrap();
+    let of = |version: &str| {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("example.com", version, "Widget"));
+        Api::<DynamicObject>::default_namespaced_with(client.clone(), &resource)
+    };
+    let (old, new) = (of("v1"), of("v2"));
+    let made = old.create(&PostParams::default(), &widget("one", json!({"size": 2}))).await.unwrap();
+    assert_eq!(made.data["spec"], json!({"size": 2, "color": "red"}), "answered in the version that was asked for");
+    assert_eq!(made.types.unwrap().api_version, "example.com/v1");
+    let kept = new.get("one").await.unwrap();
+    assert_eq!(kept.data["spec"], json!({"volume": {"litres": 2}, "color": "red"}));
+
+    let merge = Patch::Merge(json!({"spec": {"size": 3}}));
+    let patched = old.patch("one", &PatchParams::default(), &merge).await.unwrap();
+    assert_eq!(patched.data["spec"]["size"], 3);
+    let apply = Patch::Apply(json!({"apiVersion": "example.com/v1", "kind": "Widget", "spec": {"size": 4}}));
+    old.patch("one", &PatchParams::apply("me").force(), &apply).await.unwrap();
+    let status = Patch::Merge(json!({"status": {"phase": "Fine"}, "spec": {"size": 9}}));
+    let after = old.patch_status("one", &PatchParams::default(), &status).await.unwrap();
+    assert_eq!((&after.data["spec"]["size"], &after.data["status"]["phase"]), (&json!(4), &json!("Fine")));
+    assert_eq!(new.get("one").await.unwrap().data["spec"]["volume"]["litres"], 4);
+
+    let listed = old.list(&ListParams::default()).await.unwrap();
+    assert_eq!(listed.items[0].data["spec"]["size"], 4);
+    let events = old.watch(&WatchParams::default().timeout(1), "0").await.unwrap();
+    let events: Vec<WatchEvent<DynamicObject>> = events.try_collect().await.unwrap();
+    let WatchEvent::Added(told) = &events[0] else { panic!("{events:?}") };
+    assert_eq!(told.data["spec"]["size"], 4);
+    old.delete("one", &DeleteParams::default()).await.unwrap();
+    assert!(new.get("one").await.is_err());
+}
+
+#[tokio::test]
+async fn a_conversion_webhook_that_is_down_breaks_only_the_other_version() {
+    let sandbox = sandbox().await;
+    let client = client(&sandbox);
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let down = "https://down.sandbox.landfall.io/";
+    definitions.create(&PostParams::default(), &definition_with_conversion(down)).await.unwrap();
+    let of = |version: &str| {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("example.com", version, "Widget"));
+        Api::<DynamicObject>::default_namespaced_with(client.clone(), &resource)
+    };
+    let whole: DynamicObject =
+        object(json!({"apiVersion": "example.com/v2", "kind": "Widget", "metadata": {"name": "one"}, "spec": {}}));
+    of("v2").create(&PostParams::default(), &whole).await.unwrap();
+    assert!(of("v2").get("one").await.is_ok());
+    let told = [
+        of("v1").get("one").await.map(|_| ()),
+        of("v1").list(&ListParams::default()).await.map(|_| ()),
+        of("v1").create(&PostParams::default(), &widget("two", json!({"size": 2}))).await.map(|_| ()),
+    ];
+    for answer in told {
+        let Err(Error::Api(status)) = answer else { panic!("{answer:?}") };
+        assert_eq!(status.code, 500);
+        assert!(status.message.starts_with("conversion webhook for example.com/v"), "{}", status.message);
+        assert!(
+            status.message.contains("failed: Post \"https://down.sandbox.landfall.io/?timeout=30s\""),
+            "{}",
+            status.message
+        );
+    }
+}
+
 #[tokio::test]
 async fn discovery_shows_built_in_and_custom_kinds_in_both_forms() {
     let sandbox = sandbox().await;

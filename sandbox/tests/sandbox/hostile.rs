@@ -114,6 +114,24 @@ async fn a_body_that_never_comes_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn many_large_bodies_at_once_are_taken_one_after_the_other() {
+    let (_sandbox, _serving, client) = served().await;
+    // Together they are more than there is room for: those that wait too long are told to come again.
+    let body = |index: usize| {
+        let text = "x".repeat((5 << 20) / 2);
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"name":"large-{index}"}},"data":{{"a":"{text}"}}}}"#
+        )
+        .into_bytes()
+    };
+    let sent = (0..150).map(|index| post(&client, body(index)));
+    for (status, told) in futures::future::join_all(sent).await {
+        assert!(matches!(status, 400 | 408 | 422 | 429), "{status}: {}", &told[..told.len().min(300)]);
+    }
+    is_well(&client).await;
+}
+
+#[tokio::test]
 async fn many_silent_connections_and_many_requests_at_once_leave_room_for_others() {
     let (_sandbox, serving, client) = served().await;
     let count: usize =

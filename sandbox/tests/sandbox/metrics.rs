@@ -208,3 +208,35 @@ async fn http_get(addr: std::net::SocketAddr, host: &str, path: &str) -> (u16, S
     let status = text.split_whitespace().nth(1).unwrap().parse().unwrap();
     (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_string()).unwrap_or_default())
 }
+
+#[tokio::test]
+async fn what_pods_and_nodes_use_is_told_as_metrics_server_does() {
+    let sandbox = sandbox().await;
+    let mut web = deployment("web", 2, "web:1");
+    web["spec"]["template"]["metadata"]["annotations"] = json!({"sandbox.landfall.io/utilization": "50"});
+    web["spec"]["template"]["spec"]["containers"][0]["resources"] =
+        json!({"requests": {"cpu": "200m", "memory": "100Mi"}});
+    let client = client(&sandbox);
+    let deployments: Api<Deployment> = Api::default_namespaced(client.clone());
+    deployments.create(&PostParams::default(), &object(web)).await.unwrap();
+    sandbox.settle().await;
+    let ask = async |path: &str| {
+        let request = http::Request::get(path).body(Vec::new()).unwrap();
+        client.request::<Value>(request).await
+    };
+    let pods = ask("/apis/metrics.k8s.io/v1beta1/namespaces/default/pods?labelSelector=app%3Dweb").await.unwrap();
+    assert_eq!(pods["kind"], "PodMetricsList");
+    assert_eq!(pods["items"].as_array().unwrap().len(), 2);
+    assert_eq!(pods["items"][0]["containers"][0]["usage"], json!({"cpu": "100000000n", "memory": "51200Ki"}));
+    let name = pods["items"][0]["metadata"]["name"].as_str().unwrap();
+    let one = ask(&format!("/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/{name}")).await.unwrap();
+    assert_eq!(one["metadata"]["labels"]["app"], "web");
+    let nodes = ask("/apis/metrics.k8s.io/v1beta1/nodes").await.unwrap();
+    let nodes = nodes["items"].as_array().unwrap();
+    assert!(nodes.iter().all(|node| node["kind"] == "NodeMetrics"));
+    let cores = |node: &Value| node["usage"]["cpu"].as_str().unwrap().trim_end_matches('n').parse::<u64>().unwrap();
+    let wanted = nodes.len() as u64 * 100_000_000 + 2 * 100_000_000;
+    assert_eq!(nodes.iter().map(cores).sum::<u64>(), wanted, "a node's own tenth of a core, and what its pods use");
+    let missing = ask("/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/none").await.unwrap_err();
+    assert!(missing.to_string().contains("podmetrics.metrics.k8s.io \"default/none\" not found"), "{missing}");
+}
