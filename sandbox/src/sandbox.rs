@@ -167,6 +167,7 @@ impl SandboxBuilder {
         workloads::bootstrap(&core, self.nodes);
         access::bootstrap::bootstrap(&core);
         let pki = authority(&core)?;
+        workloads::bootstrap_own_maps(&core);
         let engine = self.controllers.then(|| Engine::start(Arc::clone(&core), stop.clone()));
         if let Some(engine) = &engine {
             // Set once, here.

@@ -170,6 +170,15 @@ fn require_json(accept: &str) -> Result<(), ApiError> {
     if takes_json { Ok(()) } else { Err(ApiError::not_acceptable(&["application/json"])) }
 }
 
+/// The processor as Go calls it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
 /// `/version`.
 fn version() -> Value {
     let mut parts = KUBERNETES_VERSION.trim_start_matches('v').split('.');
@@ -187,6 +196,6 @@ fn version() -> Value {
         "buildDate": "2026-01-01T00:00:00Z",
         "goVersion": "none",
         "compiler": "rustc",
-        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        "platform": format!("{}/{}", std::env::consts::OS, architecture()),
     })
 }

@@ -4,6 +4,7 @@
 //! subject are read here.
 
 use rustls::pki_types::CertificateDer;
+use sha2::{Digest as _, Sha256};
 
 /// The parts of a subject that matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,6 +13,8 @@ pub(super) struct Subject {
     pub(super) common_name: String,
     /// The organizations.
     pub(super) organizations: Vec<String>,
+    /// SHA-256 of the whole certificate, in hexadecimal digits.
+    pub(super) fingerprint: String,
 }
 
 const SEQUENCE: u8 = 0x30;
@@ -55,6 +58,7 @@ pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Subject> {
             }
         }
     }
+    subject.fingerprint = Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect();
     (!subject.common_name.is_empty()).then_some(subject)
 }
 

@@ -214,7 +214,10 @@ async fn respond(
     let proved = certificate.map(|subject| {
         let mut groups = subject.organizations;
         groups.push(AUTHENTICATED.to_string());
-        Identity { name: subject.common_name, groups, ..Identity::default() }
+        let mut identity = Identity { name: subject.common_name, groups, ..Identity::default() };
+        let shown = format!("X509SHA256={}", subject.fingerprint);
+        identity.extra.insert("authentication.kubernetes.io/credential-id".to_string(), vec![shown]);
+        identity
     });
     answer(handler, request, proved).await
 }

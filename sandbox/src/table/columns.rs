@@ -33,7 +33,15 @@ const HEADINGS: &[(&str, &str)] = &[
     ("endpointslices.discovery.k8s.io", "Name,AddressType,Ports,Endpoints,Age"),
     ("configmaps", "Name,Data#,Age"),
     ("secrets", "Name,Type,Data#,Age"),
-    ("serviceaccounts", "Name,Secrets#,Age"),
+    ("serviceaccounts", "Name,Age"),
+    (
+        "flowschemas.flowcontrol.apiserver.k8s.io",
+        "Name,PriorityLevel,MatchingPrecedence#,DistinguisherMethod,Age,MissingPL",
+    ),
+    (
+        "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+        "Name,Type,NominalConcurrencyShares,Queues,HandSize,QueueLengthLimit,Age",
+    ),
     ("namespaces", "Name,Status,Age"),
     ("nodes", "Name,Status,Roles,Age,Version,Internal-IP*,External-IP*,OS-Image*,Kernel-Version*,Container-Runtime*"),
     ("events", "Last Seen,Type,Reason,Object,Subobject*,Source*,Message,First Seen*,Count#*,Name*"),
@@ -179,7 +187,34 @@ fn small(resource: &str, object: &Value, now: Timestamp) -> Vec<Value> {
     match resource {
         "configmaps" => vec![name(object), json!(size(object, "/data") + size(object, "/binaryData")), age()],
         "secrets" => vec![name(object), text("/type"), json!(size(object, "/data")), age()],
-        "serviceaccounts" => vec![name(object), json!(size(object, "/secrets")), age()],
+        "serviceaccounts" => vec![name(object), age()],
+        "flowschemas.flowcontrol.apiserver.k8s.io" => {
+            let dangling = json::list(object, "/status/conditions")
+                .iter()
+                .find(|condition| json::text(condition, "/type") == "Dangling")
+                .map_or("False", |condition| json::text(condition, "/status"));
+            vec![
+                name(object),
+                text("/spec/priorityLevelConfiguration/name"),
+                json!(number(object, "/spec/matchingPrecedence")),
+                json!(or_none(json::text(object, "/spec/distinguisherMethod/type"))),
+                age(),
+                json!(dangling),
+            ]
+        }
+        "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io" => {
+            let count = |pointer: &str| json!(object.pointer(pointer).map_or("<none>".to_string(), Value::to_string));
+            let shares = if json::text(object, "/spec/type") == "Exempt" { "exempt" } else { "limited" };
+            vec![
+                name(object),
+                text("/spec/type"),
+                count(&format!("/spec/{shares}/nominalConcurrencyShares")),
+                count("/spec/limited/limitResponse/queuing/queues"),
+                count("/spec/limited/limitResponse/queuing/handSize"),
+                count("/spec/limited/limitResponse/queuing/queueLengthLimit"),
+                age(),
+            ]
+        }
         "namespaces" => vec![name(object), text("/status/phase"), age()],
         "networkpolicies.networking.k8s.io" => {
             let pods = LabelSelector::of_spec(object.pointer("/spec/podSelector")).to_string();

@@ -79,7 +79,13 @@ pub(crate) fn table<'a>(
         Some(custom) => custom::cells(custom, object, now),
         None => columns::cells(resource, object, now),
     };
+    let mut objects: Vec<&Value> = objects.collect();
+    if resource.custom.is_none() && resource.key.as_str() == "flowschemas.flowcontrol.apiserver.k8s.io" {
+        // Told in the order in which they are tried.
+        objects.sort_by_key(|object| crate::json::integer(object, "/spec/matchingPrecedence").unwrap_or(0));
+    }
     let rows: Vec<Value> = objects
+        .into_iter()
         .map(|object| {
             let shown = match include {
                 Include::None => Value::Null,

@@ -54,6 +54,17 @@ pub(crate) fn bootstrap(core: &Core, nodes: usize) {
     );
 }
 
+/// Makes what the API server itself keeps for others: who vouches for clients, and since when old tokens are watched.
+pub(crate) fn bootstrap_own_maps(core: &Core) {
+    let authentication = json!({"metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
+        "data": {"client-ca-file": core.root_certificate_pem.get().cloned().unwrap_or_default()}});
+    ensure(core, "configmaps", authentication);
+    let since = rfc3339(core.clock.now())[..10].to_string();
+    let tokens = json!({"metadata": {"name": "kube-apiserver-legacy-service-account-token-tracking", "namespace": "kube-system"},
+        "data": {"since": since}});
+    ensure(core, "configmaps", tokens);
+}
+
 fn node_name(index: usize) -> String {
     format!("node-{}", index + 1)
 }

@@ -45,5 +45,5 @@ mod stateful_sets;
 mod volumes;
 
 pub(crate) use autoscalers::Memory as AutoscalerMemory;
-pub(crate) use bootstrap::{bootstrap, keep_authority, set_rule, set_scenario};
+pub(crate) use bootstrap::{bootstrap, bootstrap_own_maps, keep_authority, set_rule, set_scenario};
 pub(crate) use engine::Engine;
