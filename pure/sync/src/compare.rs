@@ -67,6 +67,8 @@ pub struct Entry {
     pub difference: Difference,
     /// Whether it makes the application OutOfSync.
     pub counts: bool,
+    /// Whether its deletion was asked for, and something is waited for.
+    pub is_going: bool,
 }
 
 /// The comparison of an application.
@@ -115,7 +117,9 @@ pub fn compare(request: &CompareRequest<'_>) -> Compared {
         }
         let difference = of_target(request, target, live);
         let counts = matches!(difference, Difference::Missing | Difference::Modified);
-        entries.insert(&target.key, Entry { key: target.key.clone(), gvk: target.gvk.clone(), difference, counts });
+        let is_going = live.is_some_and(|live| live.deletion_time.is_some());
+        let (key, gvk) = (target.key.clone(), target.gvk.clone());
+        entries.insert(&target.key, Entry { key, gvk, difference, counts, is_going });
     }
     // Where a target goes is not sure while its kind is not served (an API that is down, say): whatever has its name
     // may be it, and is not extra.
@@ -131,7 +135,8 @@ pub fn compare(request: &CompareRequest<'_>) -> Compared {
         let difference = if live.is_hook { Difference::NotCompared } else { Difference::Extra };
         let is_tolerated = live.ignores_extraneous || live.prune_rule() == Removal::Never;
         let counts = difference == Difference::Extra && !is_tolerated;
-        entries.insert(&live.key, Entry { key: live.key.clone(), gvk: live.gvk.clone(), difference, counts });
+        let (key, gvk) = (live.key.clone(), live.gvk.clone());
+        entries.insert(&live.key, Entry { key, gvk, difference, counts, is_going: live.deletion_time.is_some() });
     }
     let entries: Vec<Entry> = entries.into_values().collect();
     let resources = entries.iter().map(|entry| resource_status(request, entry)).collect();

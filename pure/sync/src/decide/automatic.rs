@@ -142,7 +142,13 @@ fn heal(snapshot: &Snapshot<'_>, compared: &Compared, policy: &Automated, last: 
         .out_of_sync()
         .filter(|entry| policy.prune == Some(true) || entry.difference != Difference::Extra)
         .filter(|entry| !is_shared(&entry.key))
+        // What was pruned and is not gone yet needs no second deletion.
+        .filter(|entry| !(entry.is_going && entry.difference == Difference::Extra))
         .collect();
+    if differing.is_empty() && compared.shared.is_empty() {
+        let why = "what is left of the last sync is being deleted; finalizers may hold it";
+        return Decision::Nothing { why: why.to_owned() };
+    }
     if differing.is_empty() {
         let others = explain::names(compared.shared.iter().map(|(key, _)| key));
         let why = format!("only what other applications have too differs: {others}; remove it from one of them");

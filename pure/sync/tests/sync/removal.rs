@@ -209,3 +209,18 @@ fn an_object_is_not_pruned_while_an_api_that_is_down_hides_where_it_goes() {
     world.run();
     assert!(world.has("Thing", "global"));
 }
+
+#[test]
+fn what_was_pruned_and_is_not_gone_yet_is_no_drift_to_heal() {
+    let mut world = World::new(automated(), vec![config("a", "1"), config("held", "1")]);
+    world.run();
+    let held = world.cluster.values_mut().find(|found| found["metadata"]["name"] == "held").expect("applied");
+    held["metadata"]["finalizers"] = json!(["example.test/hold"]);
+    world.commit("r2", vec![config("a", "1")]);
+    world.run();
+    assert!(world.has("ConfigMap", "held"), "a finalizer holds it");
+    world.run();
+    let sync = world.state().operation.sync.as_ref().expect("a sync");
+    assert_eq!((sync.resources.len(), sync.auto_heal_attempts_count), (0, None), "the sync of everything was the last");
+    assert_eq!(world.sync_status(), SyncStatusCode::OutOfSync);
+}
