@@ -28,6 +28,8 @@ struct Made {
 #[derive(Default)]
 struct Hosted {
     head: Option<CommitId>,
+    /// The heads that processes were told of, the newest last; each once in a row.
+    told: Vec<CommitId>,
     made: BTreeMap<CommitId, Made>,
 }
 
@@ -68,15 +70,11 @@ impl Server {
         self.state().repositories.get(url)?.head.clone()
     }
 
-    /// The newest commits, the newest first, whether they are still on a branch or not.
-    pub fn recent(&self, url: &str, count: usize) -> Vec<CommitId> {
+    /// The last heads that processes were told of, the newest first.
+    pub fn told(&self, url: &str, count: usize) -> Vec<CommitId> {
         let state = self.state();
-        let mut made: Vec<(u64, CommitId)> = state
-            .repositories
-            .get(url)
-            .map_or_else(Vec::new, |hosted| hosted.made.iter().map(|(id, made)| (made.number, id.clone())).collect());
-        made.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
-        made.into_iter().take(count).map(|(_, id)| id).collect()
+        let told = state.repositories.get(url).map(|hosted| hosted.told.as_slice()).unwrap_or_default();
+        told.iter().rev().take(count).cloned().collect()
     }
 
     /// The files of a commit, whether the server still gives it out or not.
@@ -177,7 +175,9 @@ pub(crate) fn failure(cause: Cause, address: &str) -> SourceError {
 impl GitRemote for GatedGit {
     async fn list_refs(&self, repository: &Repository, _: &[String]) -> Result<Refs, SourceError> {
         self.ask("list refs", repository, |state, url| {
-            let hosted = state.repositories.get(url).ok_or_else(|| failure(Cause::NotFound, url))?;
+            let hosted = state.repositories.get_mut(url).ok_or_else(|| failure(Cause::NotFound, url))?;
+            let news = hosted.head.iter().filter(|head| hosted.told.last() != Some(*head)).cloned().next();
+            hosted.told.extend(news);
             let reference = |commit: &CommitId| Reference {
                 name: "refs/heads/main".to_owned(),
                 commit: commit.clone(),

@@ -47,8 +47,8 @@ pub struct Taken {
     pub after: Option<Value>,
 }
 
-/// How many of the newest commits a sync may be about.
-const RECENT: usize = 6;
+/// A sync may be about the newest head that the controller was told of, or, while it works on that, the one before.
+const TOLD: usize = 2;
 
 #[derive(Default)]
 struct State {
@@ -187,12 +187,12 @@ impl Judge {
         }
     }
 
-    /// The revisions that a sync may be about: that of the operation that runs, and the newest ones, because a short sync
-    /// is told of only when it is over.
+    /// The revisions that a sync may be about: that of the operation that runs, and what the controller was told of last,
+    /// because a short sync is told of only when it is over.
     fn revisions(&self, application: &Value) -> Vec<String> {
         let state = &application["status"]["operationState"];
         let url = object::text(application, &["spec", "source", "repoURL"]);
-        let mut revisions: Vec<String> = self.git.recent(url, RECENT).iter().map(|id| id.as_str().to_owned()).collect();
+        let mut revisions: Vec<String> = self.git.told(url, TOLD).iter().map(|id| id.as_str().to_owned()).collect();
         if object::text(state, &["phase"]) == "Running" {
             revisions.push(object::text(state, &["syncResult", "revision"]).to_owned());
         }

@@ -44,8 +44,8 @@ const CHILD_KINDS: [(&str, &str, &[&str]); 3] = [
 
 /// How long a server may take to say what it serves.
 const DISCOVERY_LIMIT: Duration = Duration::from_secs(20);
-/// How long a server that did not say is left alone, in seconds.
-const DISCOVERY_PAUSE_S: i64 = 5;
+/// How long a server that did not say is left alone.
+const DISCOVERY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Told which applications have reason to look again.
 pub type Concern = Arc<dyn Fn(&str) + Send + Sync>;
@@ -125,7 +125,7 @@ struct State {
     discovery: Option<Arc<Discovery>>,
     /// How often what is served was forgotten: an answer that was asked for before the last time is not kept.
     discoveries_forgotten: u64,
-    discovery_failure: Option<(ClusterError, jiff::Timestamp)>,
+    discovery_failure: Option<(ClusterError, Duration)>,
     watches: HashMap<GroupKind, Watch>,
     index: Index,
     waiters: Vec<Arc<str>>,
@@ -243,7 +243,7 @@ impl LiveCluster {
                 Ok(fresh)
             }
             Err(error) => {
-                state.discovery_failure = Some((error.clone(), self.clock.now()));
+                state.discovery_failure = Some((error.clone(), self.clock.elapsed()));
                 Err(error)
             }
         }
@@ -256,8 +256,8 @@ impl LiveCluster {
             return Some(Ok(known));
         }
         let (error, at) = state.discovery_failure.as_ref()?;
-        let age = self.clock.now().duration_since(*at);
-        (or_old || age < jiff::SignedDuration::from_secs(DISCOVERY_PAUSE_S)).then(|| Err(error.clone()))
+        let age = self.clock.elapsed().saturating_sub(*at);
+        (or_old || age < DISCOVERY_PAUSE).then(|| Err(error.clone()))
     }
 
     /// Forgets what the server serves: it is asked again the next time. Called when a definition was applied or a kind
