@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CARGO := cargo
 export LANDFALL_CORPUS ?= $(abspath $(CURDIR)/../shared/corpus)
 
-.PHONY: all demo build test tools lint tidy unit testbed e2e fuzz conformance clean
+.PHONY: all demo build test tools lint tidy unit testbed e2e specs fuzz conformance clean
 
 all: build
 
@@ -16,7 +16,7 @@ build:
 demo: build
 	./target/debug/landfall up --demo
 
-test: tools lint unit testbed e2e fuzz
+test: tools lint unit testbed e2e specs fuzz
 	@echo "everything passed"
 
 # Programs that tests start as real servers. Each is named in one line when it cannot be had.
@@ -40,6 +40,10 @@ testbed:
 # With --workspace what the unit tests built is used again.
 e2e:
 	$(CARGO) test --locked --workspace --test e2e --test helm_programs --test workloads --test api -- --test-threads 1
+
+# Kubernetes' own end-to-end specs against the sandbox: those that take up to five seconds on a real cluster. All: make conformance
+specs:
+	$(CARGO) xtask testbed conformance --on sandbox --seconds-max 5
 
 # Half a minute per target over the committed seeds; longer by hand: make fuzz FUZZ_SECONDS=3600
 FUZZ_SECONDS ?= 30

@@ -337,13 +337,15 @@ fn flatten(path: &str, at: &str, value: &Value, all: &mut BTreeSet<String>) {
     }
 }
 
-/// Where the sandbox is known to differ. A new ReplicaSet of a Deployment that is recreated is made before the old pods are
-/// gone, at zero, and scaled afterwards: its generation is one further. Endpoint slices carry no time of their last change.
-const KNOWN_DIFFERENCES: [&str; 3] = [
-    "a deployment that is recreated: field only in the real one: apis/apps/v1/namespaces/NS/replicasets .metadata.generation = 1",
-    "a deployment that is recreated: field only in the real one: apis/apps/v1/namespaces/NS/replicasets .status.observedGeneration = 1",
-    "a disruption budget and a service over a deployment: field only in the real one: apis/discovery.k8s.io/v1/namespaces/NS/endpointslices .metadata.annotations = {}",
-];
+/// True for what only says in how many steps a rolling update went: that depends on how many pods become ready between two looks of the
+/// real controller.
+fn counts_steps(difference: &str) -> bool {
+    let is_about_sets = difference.contains("/replicasets .");
+    difference.starts_with("a deployment that is updated: ")
+        && (is_about_sets
+            && (difference.contains(".metadata.generation") || difference.contains(".observedGeneration"))
+            || difference.contains("ScalingReplicaSet Scaled"))
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn simulated_controllers_say_what_the_real_ones_say() {
@@ -377,6 +379,6 @@ async fn simulated_controllers_say_what_the_real_ones_say() {
             );
         }
     }
-    differences.retain(|difference| !KNOWN_DIFFERENCES.contains(&difference.as_str()));
+    differences.retain(|difference| !counts_steps(difference));
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
 }

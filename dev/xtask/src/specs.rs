@@ -94,7 +94,7 @@ pub(crate) fn run(on: Plane, choice: &Choice) -> anyhow::Result<ExitCode> {
             .enumerate()
             .map(|(index, part)| {
                 let (suite, programs, log) = (&suite, &programs.directory, choice.log.as_deref());
-                scope.spawn(move || play(on, part, suite, programs, log.filter(|_| index == 0)))
+                scope.spawn(move || play(on, !choice.is_unlisted, part, suite, programs, log.filter(|_| index == 0)))
             })
             .collect();
         running.into_iter().map(|part| part.join().unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked")))).collect()
@@ -111,10 +111,9 @@ pub(crate) fn run(on: Plane, choice: &Choice) -> anyhow::Result<ExitCode> {
         let why = verdict.failure.as_deref().map_or_else(|| "passes".to_string(), |why| format!("fails\n    {why}"));
         crate::report(&format!("  {} ({:.0} s): {why}", verdict.name, verdict.seconds));
     }
-    let not_run = parts
-        .iter()
-        .flatten()
-        .filter(|name| !choice.is_unlisted && !told.iter().any(|verdict| verdict.name.contains(name.as_str())));
+    let not_run = parts.iter().flatten().filter(|name| {
+        !choice.is_unlisted && !told.iter().any(|verdict| without_tags(&verdict.name).ends_with(name.as_str()))
+    });
     for name in not_run {
         crate::report(&format!("  {name}: was not run"));
     }
@@ -138,6 +137,7 @@ fn divided(mut specs: Vec<Spec>, count: usize) -> Vec<Vec<String>> {
 /// Runs some specs against a control plane of their own.
 fn play(
     on: Plane,
+    is_exact: bool,
     names: &[String],
     suite: &Path,
     programs: &Path,
@@ -164,7 +164,7 @@ fn play(
             kubeconfig
         }
     };
-    let pattern: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+    let pattern: Vec<String> = if is_exact { names.iter().map(|name| quoted(name)).collect() } else { names.to_vec() };
     let log = std::fs::File::create(kept_log.map_or_else(|| directory.path().join("log"), Path::to_owned))?;
     Command::new(suite)
         .args([
@@ -196,14 +196,27 @@ fn verdict(spec: &Value) -> Option<Verdict> {
     let nanoseconds = spec.get("RunTime").and_then(Value::as_f64).unwrap_or(0.0);
     let failure = (state != "passed").then(|| {
         let why = spec.pointer("/Failure/Message").and_then(Value::as_str).unwrap_or(state);
-        why.lines().take(6).collect::<Vec<_>>().join("\n    ")
+        let lines: Vec<String> = why.lines().take(6).map(|line| line.chars().take(300).collect()).collect();
+        lines.join("\n    ")
     });
     Some(Verdict { name: words.join(" "), seconds: nanoseconds / 1e9, failure })
 }
 
-/// A name as a regular expression that matches it, with what stands between its words in the suite.
+/// A name as a regular expression that matches it whole, with the tags that the suite puts between its words and behind them.
 fn quoted(name: &str) -> String {
-    name.chars().map(|c| if "\\.+*?()|[]{}^$".contains(c) { format!("\\{c}") } else { c.to_string() }).collect()
+    let words: Vec<String> = name
+        .split(' ')
+        .map(|word| {
+            let escape = |c: char| if "\\.+*?()|[]{}^$".contains(c) { format!("\\{c}") } else { c.to_string() };
+            word.chars().map(escape).collect()
+        })
+        .collect();
+    format!(r"{}( \[[^\]]*\])*$", words.join(r" (\[[^\]]*\] )*"))
+}
+
+/// A name without the tags that the list leaves out.
+fn without_tags(name: &str) -> String {
+    name.replace(" [Conformance]", "").replace(" [Privileged:ClusterAdmin]", "")
 }
 
 /// The suite, built if it is not there yet (two minutes).

@@ -21,7 +21,7 @@ pub(crate) enum Act {
     Build,
     /// Runs Kubernetes' own end-to-end specs (conformance/kubernetes/specs.txt)
     Conformance {
-        /// Only specs whose names contain this
+        /// Only specs whose names contain this; with --unlisted a regular expression
         #[arg(long, default_value = "")]
         focus: String,
         /// What they are run against

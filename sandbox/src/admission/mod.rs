@@ -9,6 +9,8 @@ pub(crate) mod quotas;
 mod security;
 mod webhooks;
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use crate::access;
@@ -49,6 +51,15 @@ pub(crate) fn admit_create(
     mutate(core, "CREATE", resource, Part::Main, value, None, options, warnings)
 }
 
+/// Who is asked about writes, if there are any: policies and webhooks that change, and those that only refuse.
+static MUTATING: LazyLock<[ResourceKey; 2]> = LazyLock::new(|| askers("mutating"));
+static VALIDATING: LazyLock<[ResourceKey; 2]> = LazyLock::new(|| askers("validating"));
+
+fn askers(prefix: &str) -> [ResourceKey; 2] {
+    ["admissionpolicies", "webhookconfigurations"]
+        .map(|kind| ResourceKey::from(format!("{prefix}{kind}.admissionregistration.k8s.io").as_str()))
+}
+
 /// Lets policies and webhooks change what is written.
 #[expect(clippy::too_many_arguments, reason = "the parts of an act")]
 fn mutate(
@@ -61,6 +72,9 @@ fn mutate(
     options: &WriteOptions,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
+    if !core.store.has_any(&*MUTATING) {
+        return Ok(());
+    }
     let mut act = Act {
         operation,
         resource,
@@ -94,17 +108,19 @@ pub(crate) fn validate(
             security::check(core, resource, value, warnings)?;
         }
     }
-    let act = Act {
-        operation: if old.is_some() { "UPDATE" } else { "CREATE" },
-        resource,
-        subresource: part.subresource(),
-        object: value.clone(),
-        old: old.cloned().unwrap_or_default(),
-        options,
-        dry_run: options.dry_run,
-    };
-    policies::validate(core, &act, warnings)?;
-    webhooks::validate(core, &act, warnings)?;
+    if core.store.has_any(&*VALIDATING) {
+        let act = Act {
+            operation: if old.is_some() { "UPDATE" } else { "CREATE" },
+            resource,
+            subresource: part.subresource(),
+            object: value.clone(),
+            old: old.cloned().unwrap_or_default(),
+            options,
+            dry_run: options.dry_run,
+        };
+        policies::validate(core, &act, warnings)?;
+        webhooks::validate(core, &act, warnings)?;
+    }
     if part == Part::Main {
         quotas::admit(core, resource, value, old, options.dry_run)?;
     }
@@ -139,6 +155,9 @@ pub(crate) fn admit_delete(
     let name = json::name(value);
     if resource.key.as_str() == "namespaces" && IMMORTAL_NAMESPACES.contains(&name) {
         return Err(ApiError::forbidden("namespaces", name, "this namespace may not be deleted"));
+    }
+    if !core.store.has_any(&*MUTATING) && !core.store.has_any(&*VALIDATING) {
+        return Ok(());
     }
     let mut act = Act {
         operation: "DELETE",

@@ -108,6 +108,9 @@ pub(crate) fn follow(core: &Core, old: Option<&Value>, definition: &Value) {
     let conflict = name_conflict(core, definition);
     if conflict.is_none() {
         core.registry.replace(&key, resources(definition));
+        if old.is_some_and(|old| old.pointer("/spec/versions") != definition.pointer("/spec/versions")) {
+            complete_kept(core, &key);
+        }
     }
     let mut next = definition.clone();
     write_status(core, &mut next, conflict.as_deref());
@@ -126,8 +129,32 @@ pub(crate) fn restore(core: &Core) {
         let accepted =
             condition(&stored.value, "NamesAccepted").is_some_and(|held| json::text(held, "/status") == "True");
         if accepted {
-            core.registry.replace(&resource_key(&stored.value), resources(&stored.value));
+            let key = resource_key(&stored.value);
+            core.registry.replace(&key, resources(&stored.value));
+            complete_kept(core, &key);
         }
+    }
+}
+
+/// Gives objects that were kept before the defaults that their definition has now: the real server fills them in whenever it reads.
+fn complete_kept(core: &Core, key: &ResourceKey) {
+    let Some(row) = storage_row(core, key) else { return };
+    let Some(custom) = row.custom.filter(|custom| custom.schema.as_ref().is_some_and(has_defaults)) else { return };
+    let api_version = crate::registry::api_version(&row.group, &row.version);
+    core.store.amend(key, &|value| {
+        let mut completed = value.clone();
+        if json::text(value, "/apiVersion") == api_version {
+            schema::fill_defaults(&custom, &mut completed);
+        }
+        completed
+    });
+}
+
+fn has_defaults(schema: &Value) -> bool {
+    match schema {
+        Value::Object(map) => map.contains_key("default") || map.values().any(has_defaults),
+        Value::Array(items) => items.iter().any(has_defaults),
+        _ => false,
     }
 }
 

@@ -115,8 +115,12 @@ impl Schemas {
         let object_meta = format!("{meta}.ObjectMeta");
         let list_meta = format!("{meta}.ListMeta");
         let free = json::flag(&schema, "/x-kubernetes-preserve-unknown-fields");
+        if free && self.prefix == SCHEMAS_V2 {
+            // Clients of version 2 take every field that is named for the only ones that there are.
+            schema = json!({"type": "object"});
+        }
         let has_fields = json::object(&schema, "/properties").is_some_and(|fields| !fields.is_empty());
-        if has_fields || !free {
+        if (has_fields && self.prefix != SCHEMAS_V2) || !free {
             let properties = json::child(&mut schema, "properties");
             for (field, text) in [("apiVersion", API_VERSION_TEXT), ("kind", KIND_TEXT)] {
                 properties.insert(field.into(), json!({"type": "string", "description": text}));

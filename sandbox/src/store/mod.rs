@@ -220,6 +220,12 @@ impl Store {
         self.read().tables.get(resource).map_or(0, Table::len)
     }
 
+    /// True when one of these resources has objects.
+    pub(crate) fn has_any(&self, resources: &[ResourceKey]) -> bool {
+        let inner = self.read();
+        resources.iter().any(|resource| inner.tables.get(resource).is_some_and(|table| table.len() > 0))
+    }
+
     /// Every resource that has or had objects.
     pub(crate) fn resources(&self) -> Vec<ResourceKey> {
         let mut keys: Vec<ResourceKey> = self.read().tables.keys().cloned().collect();
@@ -261,6 +267,13 @@ impl Store {
         inner.table(resource).insert(&id.namespace, &id.name, Arc::clone(&stored));
         inner.record(id, kind, Arc::clone(&stored), previous);
         Ok(stored)
+    }
+
+    /// Shows the objects of a resource differently from now on, without a change of their own: neither revisions nor watches tell of it.
+    pub(crate) fn amend(&self, resource: &ResourceKey, change: &dyn Fn(&Value) -> Value) {
+        let mut inner = self.write_lock();
+        let Some(table) = inner.tables.get_mut(resource) else { return };
+        table.amend(change);
     }
 
     /// Removes an object if it is still at `revision`; `last` is its final state as watchers see it.

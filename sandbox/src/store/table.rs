@@ -51,6 +51,16 @@ impl Table {
         }
     }
 
+    /// Replaces what objects hold, at the revisions that they have.
+    pub(super) fn amend(&mut self, change: &dyn Fn(&serde_json::Value) -> serde_json::Value) {
+        for stored in self.by_namespace.values_mut().flat_map(BTreeMap::values_mut) {
+            let next = change(&stored.value);
+            if next != *stored.value {
+                *stored = Arc::new(Stored::new(next, stored.revision));
+            }
+        }
+    }
+
     pub(super) fn remove(&mut self, namespace: &str, name: &str) {
         if let Some(names) = self.by_namespace.get_mut(namespace) {
             if names.remove(name).is_some() {

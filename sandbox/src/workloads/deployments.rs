@@ -38,10 +38,13 @@ pub(super) fn reconcile(context: &mut Context<'_>, id: &ObjectId) {
         rollout.write_status(context, id);
         return;
     }
-    rollout.ensure_new(context);
+    let recreates = json::text(deployment, "/spec/strategy/type") == "Recreate";
+    if !recreates || rollout.new.is_some() {
+        rollout.ensure_new(context);
+    }
     if rollout.was_rescaled() {
         rollout.scale_all(context);
-    } else if json::text(deployment, "/spec/strategy/type") == "Recreate" {
+    } else if recreates {
         rollout.recreate(context);
     } else {
         rollout.roll(context);
@@ -251,13 +254,7 @@ impl<'a> Rollout<'a> {
     /// How many replicas the new set may have now.
     fn new_replicas(&self, held: i64) -> i64 {
         if json::text(self.deployment, "/spec/strategy/type") == "Recreate" {
-            let old: i64 = self.old_indexes().iter().map(|index| wanted_of(&self.sets[*index].value)).sum();
-            let old_pods: i64 = self
-                .old_indexes()
-                .iter()
-                .map(|index| json::integer(&self.sets[*index].value, "/status/replicas").unwrap_or(0))
-                .sum();
-            return if old + old_pods > 0 { held } else { self.replicas };
+            return self.replicas;
         }
         let room = self.replicas + self.max_surge - self.total_wanted();
         if room <= 0 { held } else { held + room.min(self.replicas - held) }
@@ -350,14 +347,25 @@ impl<'a> Rollout<'a> {
     }
 
     fn recreate(&mut self, context: &mut Context<'_>) {
+        let mut scaled_down = false;
         for index in self.old_indexes() {
+            scaled_down |= wanted_of(&self.sets[index].value) > 0;
             self.scale(context, index, 0);
+        }
+        if scaled_down {
+            return;
         }
         let running_old = self.old_indexes().iter().any(|index| {
             let uid = json::uid(&self.sets[*index].value);
             context.owned(uid, "pods").iter().any(|pod| !super::schedule::is_finished(&pod.value))
         });
-        if let (Some(new), false) = (self.new, running_old) {
+        if running_old {
+            return;
+        }
+        if self.new.is_none() {
+            self.ensure_new(context);
+        }
+        if let Some(new) = self.new {
             self.scale(context, new, self.replicas);
         }
     }

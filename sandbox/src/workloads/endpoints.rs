@@ -17,6 +17,8 @@ const BY: &str = "endpoints-controller";
 const ENDPOINTS_PER_SLICE_MAX: usize = 100;
 /// Room for the numbers of the slices of one group of pods, which their names are made from.
 const SLICES_PER_GROUP: usize = 10_000;
+/// When what an Endpoints or EndpointSlice tells came about.
+const TRIGGER_TIME: &str = "endpoints.kubernetes.io/last-change-trigger-time";
 const SLICES_BY: &str = "endpointslice-controller.k8s.io";
 /// The address of the simulated ingress controller.
 const INGRESS_ADDRESS: &str = "172.18.255.200";
@@ -170,7 +172,7 @@ fn write_endpoints(context: &Context<'_>, service: &Value, groups: &[(Vec<Value>
     match context.get("endpoints", namespace, name) {
         None => {
             let mut value = json!({"metadata": {"name": name, "namespace": namespace, "labels": labels,
-                "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": context.stamp()}}});
+                "annotations": {TRIGGER_TIME: context.stamp()}}});
             if !subsets.is_empty() {
                 value["subsets"] = json!(subsets);
             }
@@ -184,6 +186,7 @@ fn write_endpoints(context: &Context<'_>, service: &Value, groups: &[(Vec<Value>
             } else {
                 json::set(&mut next, &["subsets"], subsets);
             }
+            json::set(&mut next, &["metadata", "annotations", TRIGGER_TIME], context.stamp());
             context.update(BY, "endpoints", next);
         }
         Some(_) => {}
@@ -262,6 +265,7 @@ fn write_slice(context: &Context<'_>, service: &Value, pods: &[Arc<Stored>], all
             let mut next = Value::clone(&slice.value);
             json::set(&mut next, &["endpoints"], kept.clone());
             json::set(&mut next, &["ports"], ports.clone());
+            json::set(&mut next, &["metadata", "annotations", TRIGGER_TIME], context.stamp());
             context.update(SLICES_BY, "endpointslices.discovery.k8s.io", next);
         }
     }
@@ -292,7 +296,7 @@ fn create_slice(context: &Context<'_>, service: &Value, number: usize, endpoints
         let owner = json!({"apiVersion": "v1", "kind": "Service", "name": name, "uid": uid, "controller": true, "blockOwnerDeletion": true});
         let slice = json!({
             "metadata": {"name": format!("{name}-{suffix}"), "generateName": format!("{name}-"), "namespace": namespace,
-                "labels": labels, "ownerReferences": [owner]},
+                "labels": labels, "annotations": {TRIGGER_TIME: context.stamp()}, "ownerReferences": [owner]},
             "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
         });
         match context.create(SLICES_BY, "endpointslices.discovery.k8s.io", slice) {

@@ -25,6 +25,8 @@ pub(super) struct Load {
 #[derive(Debug, Default)]
 pub(super) struct Loads {
     nodes: HashMap<String, Load>,
+    /// Pods without a node that others make room for, by their uid.
+    nominated: HashMap<String, Value>,
 }
 
 impl Loads {
@@ -33,9 +35,36 @@ impl Loads {
         self.nodes.get(node).cloned().unwrap_or_default()
     }
 
+    /// The pods that wait for room on a node and are at least as important as a priority; not the one of a uid.
+    pub(super) fn nominated(&self, node: &str, priority: i64, uid: &str) -> Vec<&Value> {
+        self.nominated
+            .values()
+            .filter(|pod| {
+                json::text(pod, "/status/nominatedNodeName") == node
+                    && json::integer(pod, "/spec/priority").unwrap_or(0) >= priority
+                    && json::uid(pod) != uid
+            })
+            .collect()
+    }
+
     /// Follows a change of a pod.
     pub(super) fn follow(&mut self, before: Option<&Value>, after: Option<&Value>) {
         let counts = |pod: &&Value| !json::text(pod, "/spec/nodeName").is_empty() && !is_finished(pod);
+        if let Some(pod) = after.or(before) {
+            let waits = |pod: &&Value| {
+                !json::text(pod, "/status/nominatedNodeName").is_empty()
+                    && json::text(pod, "/spec/nodeName").is_empty()
+                    && !json::is_terminating(pod)
+            };
+            match after.filter(waits) {
+                Some(pod) => {
+                    self.nominated.insert(json::uid(pod).to_string(), pod.clone());
+                }
+                None => {
+                    self.nominated.remove(json::uid(pod));
+                }
+            }
+        }
         let (before, after) = (before.filter(counts), after.filter(counts));
         if let (Some(before), Some(after)) = (before, after)
             && before.get("spec") == after.get("spec")

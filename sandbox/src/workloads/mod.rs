@@ -33,6 +33,7 @@ mod namespaces;
 mod nodes;
 mod pod_set;
 mod pods;
+mod preemption;
 mod program;
 mod quotas;
 mod references;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::context::{Context, Controller};
 use super::loads::{COUNTED, Load};
+use super::preemption;
 use crate::faults::{self, Fault, Rules};
 use crate::json;
 use crate::operations::WriteOptions;
@@ -14,6 +15,8 @@ use crate::store::{ObjectId, ResourceKey};
 const BY: &str = "default-scheduler";
 /// How long an unschedulable pod waits before it is tried again.
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+/// The same for one that others make room for.
+const SOON: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Binds a pod to the node with the fewest pods that takes it, or says why none does.
 pub(super) fn schedule(context: &mut Context<'_>, id: &ObjectId, pod: &Value, rules: &Rules) {
@@ -31,6 +34,7 @@ pub(super) fn schedule(context: &mut Context<'_>, id: &ObjectId, pod: &Value, ru
             Some("node(s) refused the pod on demand (fault \"pending\")".to_string())
         } else {
             refusal(pod, &node.value, &load)
+                .or_else(|| Some(format!("Insufficient {}", preemption::lacks_more(context, pod, &node.value)?)))
         };
         match refusal {
             Some(reason) => *reasons.entry(reason).or_default() += 1,
@@ -70,7 +74,8 @@ pub(super) fn schedule(context: &mut Context<'_>, id: &ObjectId, pod: &Value, ru
         context.update_status(BY, "pods", next);
         context.event(BY, pod, "Warning", "FailedScheduling", &message);
     }
-    context.again_in((Controller::Pod, id.clone()), AGAIN);
+    let makes_room = !faulty && preemption::preempt(context, id, pod, &nodes);
+    context.again_in((Controller::Pod, id.clone()), if makes_room { SOON } else { AGAIN });
 }
 
 /// True when no node shall take the pod.
