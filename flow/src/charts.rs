@@ -13,6 +13,7 @@ use landfall_repository::chart_index::Index;
 use landfall_repository::problem::{SourceError, SourceProblem};
 use landfall_repository::repository::Repository;
 use landfall_tree::Tree;
+use sha2::{Digest as _, Sha256};
 
 use crate::render::Checkout;
 use crate::repositories::Repositories;
@@ -20,11 +21,28 @@ use crate::repositories::Repositories;
 /// How many unpacked charts are kept.
 const CHARTS_MAX: usize = 256;
 
+/// A chart as it was fetched.
+#[derive(Clone)]
+struct Unpacked {
+    tree: Arc<dyn Tree>,
+    /// Of the archive, as `sha256:` and hexadecimal digits.
+    digest: String,
+}
+
 /// Fetches charts.
 pub struct Charts {
     repositories: Arc<dyn ChartRepo>,
     registry: Arc<dyn Registry>,
-    unpacked: Mutex<Vec<(String, Arc<dyn Tree>)>>,
+    unpacked: Mutex<Vec<(String, Unpacked)>>,
+}
+
+/// What was fetched for a chart that stands in a repository.
+#[derive(Default)]
+pub struct Supply {
+    /// The files to add to the repository's, by path.
+    pub files: Vec<(String, Bytes)>,
+    /// What each was fetched as: an address or a chart's name and version, and the digest of the content.
+    pub pins: Vec<(String, String)>,
 }
 
 impl Charts {
@@ -46,16 +64,20 @@ impl Charts {
         let wanted = revision.unwrap_or(&source.target_revision);
         let is_oci = source.repo_url.starts_with("oci://") || repository.connection.oci_enabled;
         let name = if source.chart.is_empty() { last_part(&source.repo_url) } else { source.chart.as_str() };
-        let checkout =
-            |revision: String, tree: Arc<dyn Tree>| Checkout { repo_url: source.repo_url.clone(), revision, tree };
+        let checkout = |revision: String, Unpacked { tree, digest }: Unpacked| Checkout {
+            repo_url: source.repo_url.clone(),
+            revision,
+            tree,
+            digest: Some(digest),
+        };
         if is_oci {
             if !source.chart.is_empty() {
                 repository.url = format!("{}/{}", repository.url.trim_end_matches('/'), source.chart);
             }
             let tag = self.registry.resolve(&repository, wanted).await?;
             let key = format!("{} {tag}", repository.url);
-            if let Some(tree) = self.find(&key) {
-                return Ok(checkout(tag, tree));
+            if let Some(known) = self.find(&key) {
+                return Ok(checkout(tag, known));
             }
             let artifact = self.registry.pull(&repository, &tag).await?;
             let layer = artifact.layers.into_iter().find(|layer| layer.media_type == CHART_LAYER).ok_or_else(|| {
@@ -66,14 +88,14 @@ impl Charts {
         }
         let version = self.repositories.resolve(&repository, name, wanted).await?;
         let key = format!("{} {name} {}", repository.url, version.version);
-        if let Some(tree) = self.find(&key) {
-            return Ok(checkout(version.version, tree));
+        if let Some(known) = self.find(&key) {
+            return Ok(checkout(version.version, known));
         }
         let passes = source.helm.as_ref().is_some_and(|helm| helm["passCredentials"] == true);
         let pass = if passes { PassCredentials::Everywhere } else { PassCredentials::SameHost };
         let archive = self.repositories.download(&repository, name, &version, pass).await?;
-        let tree = self.unpack(key, &repository.url, name, &archive.bytes)?;
-        Ok(checkout(version.version, tree))
+        let unpacked = self.unpack(key, &repository.url, name, &archive.bytes)?;
+        Ok(checkout(version.version, unpacked))
     }
 
     /// Reads the index of a chart repository.
@@ -92,8 +114,8 @@ impl Charts {
         self.registry.pull(repository, &tag).await
     }
 
-    /// Fetches what a chart in a repository names and the repository has not: the files to add to it, by path. `schemes` are
-    /// those that values files may be fetched over (Argo CD's `helm.valuesFileSchemes`).
+    /// Fetches what a chart in a repository names and the repository has not. `schemes` are those that values files may be
+    /// fetched over (Argo CD's `helm.valuesFileSchemes`).
     ///
     /// Errors: the first thing that cannot be had.
     pub async fn supply(
@@ -102,8 +124,8 @@ impl Charts {
         missing: &Missing,
         project: &str,
         schemes: &[String],
-    ) -> Result<Vec<(String, Bytes)>, SourceError> {
-        let mut files = Vec::new();
+    ) -> Result<Supply, SourceError> {
+        let mut supply = Supply::default();
         for address in &missing.remote_files {
             let scheme = address.split("://").next().unwrap_or_default();
             if !schemes.iter().any(|allowed| allowed == scheme) {
@@ -112,7 +134,9 @@ impl Charts {
                     .hinting(format!("Add {scheme} to helm.valuesFileSchemes in argocd-cm, or commit the file.")));
             }
             let repository = configured.repository(address, project);
-            files.push((remote_path(address), self.repositories.file(&repository, address).await?));
+            let content = self.repositories.file(&repository, address).await?;
+            supply.pins.push((address.clone(), digest(&content)));
+            supply.files.push((remote_path(address), content));
         }
         let pass = match missing.pass_credentials {
             true => PassCredentials::Everywhere,
@@ -122,28 +146,34 @@ impl Charts {
         let (charts, registry) = (&*self.repositories, &*self.registry);
         for found in dependencies::fetch(&missing.dependencies, &known, project, pass, charts, registry).await? {
             if let Found::Archive { name, version, archive } = found {
-                files.push((missing.supplied_file(&name, &version), archive.bytes));
+                supply.pins.push((format!("{name}:{version}"), digest(&archive.bytes)));
+                supply.files.push((missing.supplied_file(&name, &version), archive.bytes));
             }
         }
-        Ok(files)
+        Ok(supply)
     }
 
-    fn find(&self, key: &str) -> Option<Arc<dyn Tree>> {
+    fn find(&self, key: &str) -> Option<Unpacked> {
         let unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
         unpacked.iter().find(|(known, _)| known == key).map(|(_, tree)| tree.clone())
     }
 
-    fn unpack(&self, key: String, url: &str, name: &str, archive: &[u8]) -> Result<Arc<dyn Tree>, SourceError> {
+    fn unpack(&self, key: String, url: &str, name: &str, archive: &[u8]) -> Result<Unpacked, SourceError> {
         let tree = Chart::unpack(archive, name)
             .map_err(|error| SourceError::of(SourceProblem::Broken, url, error.to_string()))?;
-        let tree: Arc<dyn Tree> = Arc::new(tree);
+        let fetched = Unpacked { tree: Arc::new(tree), digest: digest(archive) };
         let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
         if unpacked.len() >= CHARTS_MAX {
             unpacked.remove(0);
         }
-        unpacked.push((key, tree.clone()));
-        Ok(tree)
+        unpacked.push((key, fetched.clone()));
+        Ok(fetched)
     }
+}
+
+fn digest(archive: &[u8]) -> String {
+    let digits: String = Sha256::digest(archive).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
 }
 
 fn last_part(url: &str) -> &str {

@@ -20,7 +20,12 @@ fn input(revision: &str, tree: MemoryTree, path: &str) -> Input {
         namespace: "shop".to_owned(),
         project: "default".to_owned(),
         source: Source { repo_url: "file:///r".to_owned(), path: path.to_owned(), ..Source::default() },
-        checkout: Checkout { repo_url: "file:///r".to_owned(), revision: revision.to_owned(), tree: Arc::new(tree) },
+        checkout: Checkout {
+            repo_url: "file:///r".to_owned(),
+            revision: revision.to_owned(),
+            tree: Arc::new(tree),
+            digest: None,
+        },
         is_chart: false,
         now: jiff::Timestamp::UNIX_EPOCH,
         references: Vec::new(),
@@ -29,6 +34,7 @@ fn input(revision: &str, tree: MemoryTree, path: &str) -> Input {
         profile: landfall_helm::Profile::Helm3,
         kustomize: Ok(BuildFlags::default()),
         fetched: Vec::new(),
+        pins: Vec::new(),
     }
 }
 

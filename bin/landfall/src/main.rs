@@ -16,6 +16,7 @@ mod world;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use landfall_cli::Deferred;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -31,12 +32,12 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Verb {
     /// Keep the Applications of a cluster as their sources have them.
-    Controller(controller::ControllerArguments),
+    Controller(Deferred<controller::ControllerArguments>),
     /// Start a control plane in this process and bring a repository to life on it; no cluster is needed.
-    Up(up::UpArguments),
+    Up(Deferred<up::UpArguments>),
     /// A control plane without a cluster, with simulated workloads and faults on demand.
     #[command(subcommand)]
-    Sandbox(sandbox::SandboxVerb),
+    Sandbox(Deferred<sandbox::SandboxVerb>),
     #[command(flatten)]
     Other(landfall_cli::Verb),
 }
@@ -66,9 +67,9 @@ fn main() -> ExitCode {
 /// Does what the arguments ask for. Returns the exit code.
 async fn run(verb: Verb) -> anyhow::Result<u8> {
     match verb {
-        Verb::Controller(arguments) => controller::run(arguments).await.map(|()| 0),
-        Verb::Up(arguments) => up::run(arguments).await.map(|()| 0),
-        Verb::Sandbox(verb) => sandbox::run(verb).await.map(|()| 0),
+        Verb::Controller(Deferred(arguments)) => controller::run(arguments).await.map(|()| 0),
+        Verb::Up(Deferred(arguments)) => up::run(arguments).await.map(|()| 0),
+        Verb::Sandbox(Deferred(verb)) => sandbox::run(verb).await.map(|()| 0),
         Verb::Other(verb) => landfall_cli::run(verb, &cli::Machine).await,
     }
 }

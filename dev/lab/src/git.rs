@@ -18,7 +18,6 @@ use crate::gate::{Effect, Gate, Port};
 pub type Files = BTreeMap<String, String>;
 
 struct Made {
-    number: u64,
     files: Files,
     tree: Arc<MemoryTree>,
     parent: Option<CommitId>,
@@ -60,7 +59,7 @@ impl Server {
             History::Rewritten => None,
         };
         let tree = Arc::new(MemoryTree::of(files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes()))));
-        hosted.made.insert(id.clone(), Made { number, files: files.clone(), tree, parent, at });
+        hosted.made.insert(id.clone(), Made { files: files.clone(), tree, parent, at });
         hosted.head = Some(id.clone());
         id
     }

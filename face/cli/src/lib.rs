@@ -13,11 +13,13 @@
 
 mod applications;
 mod charts;
+mod deferred;
 mod output;
 mod outside;
 mod remote;
 mod verbs;
 
 pub use charts::ChartAccess;
+pub use deferred::Deferred;
 pub use outside::{Connection, Fetched, Outside};
 pub use verbs::{Verb, run};

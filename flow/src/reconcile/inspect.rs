@@ -212,7 +212,7 @@ impl Controller {
         };
         let grounds = self.grounds(application)?;
         let discovery = grounds.cluster.live.discovery().await.map_err(|reason| vec![error(reason.to_string())])?;
-        let checkout = Checkout { repo_url: source.repo_url.clone(), revision: String::new(), tree };
+        let checkout = Checkout { repo_url: source.repo_url.clone(), revision: String::new(), tree, digest: None };
         let rendered = self.render_checkout(application, source, checkout, &discovery).await?;
         let pass = Pass {
             key,

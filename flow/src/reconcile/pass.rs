@@ -201,7 +201,8 @@ impl Controller {
         let operation_revisions = view.map(|view| view.observed.revisions.clone()).unwrap_or_default();
         let mut state = match &decision {
             Decision::Sync(begin) | Decision::Heal(begin) | Decision::RollBack(begin) => {
-                Some(start::begin(begin, application, &operation_revisions, pass.now))
+                let pins = view.iter().flat_map(|view| &view.observed.rendered).flat_map(|rendered| &rendered.pins);
+                Some(start::with_fetched(start::begin(begin, application, &operation_revisions, pass.now), pins))
             }
             Decision::Retry { .. } => application
                 .status

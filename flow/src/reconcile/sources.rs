@@ -150,6 +150,7 @@ impl Controller {
                 profile: self.profile(application)?,
                 kustomize: self.kustomize_flags(source),
                 fetched: Vec::new(),
+                pins: Vec::new(),
             };
             let rendered = self.render(input, refresh).await.map_err(|error| {
                 let place = if sources.len() > 1 {
@@ -191,6 +192,7 @@ impl Controller {
             profile: self.profile(application).map_err(|unavailable| vec![unavailable.condition])?,
             kustomize: self.kustomize_flags(source),
             fetched: Vec::new(),
+            pins: Vec::new(),
         };
         // What somebody sends is rendered once: nothing of it is looked for in the cache.
         let rendered = self.render(input, Refresh::Hard(self.clock.elapsed())).await;
@@ -215,7 +217,7 @@ impl Controller {
         let commit: CommitId =
             self.repositories.resolve(&source.repo_url, project, wanted, &source.tag_prefix, freshness).await?;
         let tree = self.repositories.tree(&source.repo_url, project, &commit).await?;
-        Ok(Checkout { repo_url: source.repo_url.clone(), revision: commit.as_str().to_owned(), tree })
+        Ok(Checkout { repo_url: source.repo_url.clone(), revision: commit.as_str().to_owned(), tree, digest: None })
     }
 
     /// Renders where blocking is allowed, no more at a time than there are cores.
@@ -263,8 +265,9 @@ impl Controller {
                 Attempt::Missing(missing) => {
                     let schemes = self.values_file_schemes();
                     let supplied = self.charts.supply(&self.repositories, &missing, &input.project, &schemes).await;
-                    let files = supplied.map_err(|error| RenderError(error.to_string()))?;
-                    input.checkout.tree = Arc::new(Supplied::of(input.checkout.tree.clone(), files));
+                    let supply = supplied.map_err(|error| RenderError(error.to_string()))?;
+                    input.pins.extend(supply.pins);
+                    input.checkout.tree = Arc::new(Supplied::of(input.checkout.tree.clone(), supply.files));
                 }
             }
         }

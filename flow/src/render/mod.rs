@@ -35,6 +35,8 @@ pub struct Checkout {
     pub revision: String,
     /// The files.
     pub tree: Arc<dyn Tree>,
+    /// The digest of the archive that the files come from (`sha256:...`); `None` if the revision names them for good.
+    pub digest: Option<String>,
 }
 
 /// Everything a render depends on.
@@ -66,6 +68,8 @@ pub struct Input {
     pub kustomize: KustomizeFlags,
     /// What was fetched from outside of the repository, for an earlier attempt at this render.
     pub fetched: Vec<Fetched>,
+    /// What was added to the checkout's files, and the digest of each.
+    pub pins: Vec<(String, String)>,
 }
 
 /// The flags that the installation gives kustomize, or why they cannot be used.
@@ -220,14 +224,15 @@ impl Renderer {
         if let (SourceType::Kustomize, Err(reason)) = (rendered.source_type, &input.kustomize) {
             return Err(Failure::Refused(reason.clone()));
         }
-        let fetched = input.fetched.iter();
+        let own = input.checkout.digest.iter().map(|digest| (chart_name(input), digest.clone()));
+        let fetched = input.fetched.iter().map(|fetched| (remotes::name(&fetched.question), fetched.pin.clone()));
         Ok(Rendered {
             objects: rendered.objects,
             source_type: rendered.source_type,
             warnings: rendered.warnings,
             is_deterministic: rendered.is_deterministic,
             revision: input.checkout.revision.clone(),
-            pins: fetched.map(|fetched| (remotes::name(&fetched.question), fetched.pin.clone())).collect(),
+            pins: own.chain(input.pins.iter().cloned()).chain(fetched).collect(),
         })
     }
 
@@ -282,6 +287,16 @@ impl Renderer {
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Names the chart that a checkout holds, with its version.
+fn chart_name(input: &Input) -> String {
+    let Checkout { repo_url, revision, .. } = &input.checkout;
+    let repository = repo_url.trim_end_matches('/');
+    match input.source.chart.as_str() {
+        "" => format!("{repository}:{revision}"),
+        chart => format!("{repository}/{chart}:{revision}"),
     }
 }
 

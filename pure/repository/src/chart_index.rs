@@ -194,6 +194,9 @@ impl Walk {
         if is_dash && self.item_indent.is_none_or(|(dash, _)| indent == dash) {
             self.finish(index)?;
             let content = trimmed[2..].trim_start_matches(' ');
+            if !is_key(content) {
+                return None;
+            }
             let key_column = indent + (trimmed.len() - content.len());
             self.item_indent = Some((indent, key_column));
             self.is_kept = is_wanted(content);
@@ -204,6 +207,9 @@ impl Walk {
         }
         let (_, key_column) = self.item_indent?;
         if indent == key_column && !is_dash {
+            if !is_key(trimmed) {
+                return None;
+            }
             self.is_kept = is_wanted(trimmed);
         } else if indent < key_column {
             return None;
@@ -230,4 +236,10 @@ impl Walk {
 
 fn is_wanted(line: &str) -> bool {
     line.split_once(':').is_some_and(|(key, _)| KEYS.contains(&key.trim_matches(['"', '\''])))
+}
+
+/// Says whether a line begins with a key as Helm writes it: not a flow mapping, an anchor, a tag or a merge key.
+fn is_key(line: &str) -> bool {
+    let key = line.split_once(':').map_or("", |(key, _)| key);
+    !key.is_empty() && key != "<<" && !key.starts_with(['{', '[', '&', '*', '!', '?', '|', '>', '%', '@', '`'])
 }

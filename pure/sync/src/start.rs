@@ -7,6 +7,23 @@ use landfall_model::time::Time;
 /// The entry of `operation.info` that holds the digest of what a sync wanted ([`crate::targets::Targets::digest`]).
 pub const WANTED: &str = "landfall.dev/wanted";
 
+/// The entries of `operation.info` that hold what was fetched from outside of the sources: `ADDRESS@PIN`, the pin being a
+/// commit or the digest of a chart's archive.
+pub const FETCHED: &str = "landfall.dev/fetched";
+
+/// How many of them are kept: a status has to fit.
+const FETCHED_MAX: usize = 32;
+
+/// Pins what an operation worked with, so that a version that was published again is told from the one that was synced.
+pub fn with_fetched<'a>(mut state: OperationState, pins: impl Iterator<Item = &'a (String, String)>) -> OperationState {
+    let info = &mut state.operation.info;
+    info.retain(|entry| entry.name != FETCHED);
+    let entry =
+        |(address, pin): &(String, String)| Info { name: FETCHED.to_owned(), value: format!("{address}@{pin}") };
+    info.extend(pins.take(FETCHED_MAX).map(entry));
+    state
+}
+
 /// Puts what is wanted into an operation, so that a later commit that wants the same is told from one that does not.
 pub(crate) fn with_wanted(mut operation: Operation, wanted: &str) -> Operation {
     operation.info.retain(|entry| entry.name != WANTED);

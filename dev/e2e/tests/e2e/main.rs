@@ -8,6 +8,7 @@ macro_rules! on_both_planes {
     };
 }
 
+mod charts;
 mod faults;
 mod main_job;
 mod options;

@@ -30,6 +30,7 @@ use serde_json::json;
 
 use landfall_ports::cluster::Cluster;
 
+use crate::deferred::Deferred;
 use crate::output::format::{self, Format};
 use crate::remote::client::Client;
 use crate::remote::cluster::ApiCluster;
@@ -45,44 +46,44 @@ pub(crate) const FAILURE: u8 = 1;
 #[expect(clippy::large_enum_variant, reason = "made once per run")]
 pub enum Verb {
     /// Sign in to a server.
-    Login(sign_in::LoginArguments),
+    Login(Deferred<sign_in::LoginArguments>),
     /// Sign out of a server.
-    Logout(sign_in::LogoutArguments),
+    Logout(Deferred<sign_in::LogoutArguments>),
     /// Sign in again to the server of the current context.
-    Relogin(sign_in::ReloginArguments),
+    Relogin(Deferred<sign_in::ReloginArguments>),
     /// List contexts, switch to one, or delete one.
     #[command(visible_alias = "ctx")]
-    Context(sign_in::ContextArguments),
+    Context(Deferred<sign_in::ContextArguments>),
     /// Work with accounts and their tokens.
-    Account(account::AccountArguments),
+    Account(Deferred<account::AccountArguments>),
     /// Work with Applications.
-    App(app::AppArguments),
+    App(Deferred<app::AppArguments>),
     /// Work with projects and their roles.
-    Proj(project::ProjectArguments),
+    Proj(Deferred<project::ProjectArguments>),
     /// Work with repositories.
-    Repo(repository::RepositoryArguments),
+    Repo(Deferred<repository::RepositoryArguments>),
     /// Work with credentials for several repositories.
-    Repocreds(repository_credentials::CredentialArguments),
+    Repocreds(Deferred<repository_credentials::CredentialArguments>),
     /// Work with ApplicationSets.
-    Appset(application_set::ApplicationSetArguments),
+    Appset(Deferred<application_set::ApplicationSetArguments>),
     /// Work with certificates of servers and known SSH hosts.
-    Cert(certificate::CertificateArguments),
+    Cert(Deferred<certificate::CertificateArguments>),
     /// Work with public keys that commits are verified with.
-    Gpg(keys::KeyArguments),
+    Gpg(Deferred<keys::KeyArguments>),
     /// Work with clusters.
-    Cluster(clusters::ClusterArguments),
+    Cluster(Deferred<clusters::ClusterArguments>),
     /// Look into an installation's settings without a server.
-    Admin(admin::AdminArguments),
+    Admin(Deferred<admin::AdminArguments>),
     /// Watch all Applications live.
-    Top(top::TopArguments),
+    Top(Deferred<top::TopArguments>),
     /// Render manifests of a folder: its kind is found out as Argo CD does, or said.
-    Render(render::RenderArguments),
+    Render(Deferred<render::RenderArguments>),
     /// Change what stands in files, comments and order kept.
     #[command(subcommand)]
-    Set(set::SetVerb),
+    Set(Deferred<set::SetVerb>),
     /// Package, check, fetch and publish charts, and fetch what they depend on.
     #[command(subcommand)]
-    Chart(chart::ChartVerb),
+    Chart(Deferred<chart::ChartVerb>),
     /// Print the custom resource definitions, to be applied to a cluster.
     Crds,
     /// Print the version.
@@ -148,24 +149,24 @@ pub(crate) fn keep_tokens(client: &Client, connection: &Connection, outside: &dy
 /// Does what was asked and answers with the exit code. Errors are for exit code 20 and are told by the caller.
 pub async fn run(verb: Verb, outside: &dyn Outside) -> anyhow::Result<u8> {
     match verb {
-        Verb::Login(arguments) => sign_in::login(arguments, outside).await,
-        Verb::Logout(arguments) => sign_in::logout(arguments, outside).await,
-        Verb::Relogin(arguments) => sign_in::relogin(arguments, outside).await,
-        Verb::Context(arguments) => sign_in::context(&arguments, outside),
-        Verb::Account(arguments) => account::run(arguments, outside).await,
-        Verb::App(arguments) => app::run(arguments, outside).await,
-        Verb::Proj(arguments) => project::run(arguments, outside).await,
-        Verb::Repo(arguments) => repository::run(arguments, outside).await,
-        Verb::Repocreds(arguments) => repository_credentials::run(arguments, outside).await,
-        Verb::Appset(arguments) => application_set::run(arguments, outside).await,
-        Verb::Cert(arguments) => certificate::run(arguments, outside).await,
-        Verb::Gpg(arguments) => keys::run(arguments, outside).await,
-        Verb::Cluster(arguments) => clusters::run(arguments, outside).await,
-        Verb::Admin(arguments) => admin::run(arguments, outside).await,
-        Verb::Top(arguments) => top::run(arguments, outside).await,
-        Verb::Render(arguments) => render::run(arguments, outside).await,
-        Verb::Set(verb) => set::run(verb, outside),
-        Verb::Chart(verb) => chart::run(verb, outside).await,
+        Verb::Login(Deferred(arguments)) => sign_in::login(arguments, outside).await,
+        Verb::Logout(Deferred(arguments)) => sign_in::logout(arguments, outside).await,
+        Verb::Relogin(Deferred(arguments)) => sign_in::relogin(arguments, outside).await,
+        Verb::Context(Deferred(arguments)) => sign_in::context(&arguments, outside),
+        Verb::Account(Deferred(arguments)) => account::run(arguments, outside).await,
+        Verb::App(Deferred(arguments)) => app::run(arguments, outside).await,
+        Verb::Proj(Deferred(arguments)) => project::run(arguments, outside).await,
+        Verb::Repo(Deferred(arguments)) => repository::run(arguments, outside).await,
+        Verb::Repocreds(Deferred(arguments)) => repository_credentials::run(arguments, outside).await,
+        Verb::Appset(Deferred(arguments)) => application_set::run(arguments, outside).await,
+        Verb::Cert(Deferred(arguments)) => certificate::run(arguments, outside).await,
+        Verb::Gpg(Deferred(arguments)) => keys::run(arguments, outside).await,
+        Verb::Cluster(Deferred(arguments)) => clusters::run(arguments, outside).await,
+        Verb::Admin(Deferred(arguments)) => admin::run(arguments, outside).await,
+        Verb::Top(Deferred(arguments)) => top::run(arguments, outside).await,
+        Verb::Render(Deferred(arguments)) => render::run(arguments, outside).await,
+        Verb::Set(Deferred(verb)) => set::run(verb, outside),
+        Verb::Chart(Deferred(verb)) => chart::run(verb, outside).await,
         Verb::Crds => {
             let texts: Vec<String> = crds::ALL.iter().map(|text| format!("{}\n", text.trim_end())).collect();
             outside.print(&texts.join("---\n"))?;
