@@ -53,7 +53,13 @@ impl Serving {
         let controller = world.controller.clone().context("no controller runs")?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let api = Arc::new(Api { controller, gate: Arc::new(Open), version: "test", epoch: "e2e".to_owned() });
+        let api = Arc::new(Api {
+            controller,
+            gate: Arc::new(Open),
+            version: "test",
+            epoch: "e2e".to_owned(),
+            limits: Arc::default(),
+        });
         let router = landfall_server::router_with_api(api);
         let task = tokio::spawn(async move {
             let _ended = landfall_server::listen::serve(router, listener, None).await;
@@ -87,7 +93,7 @@ impl Serving {
         let audit = Audit::of(controller.clock.clone(), None);
         let gate = Arc::new(Installation::of(authenticator.clone(), sessions.clone(), accounts.clone(), audit.clone()));
         let identity = Identity { authenticator: authenticator.clone(), sessions, accounts, audit };
-        let api = Arc::new(Api { controller, gate, version: "test", epoch: "e2e".to_owned() });
+        let api = Arc::new(Api { controller, gate, version: "test", epoch: "e2e".to_owned(), limits: Arc::default() });
         let router = routes::router(identity).merge(landfall_server::router_with_api(api));
         let router = router.layer(axum::middleware::from_fn_with_state(authenticator, layer::identify));
         let serving = tokio::spawn(async move {

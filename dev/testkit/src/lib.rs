@@ -12,3 +12,4 @@ pub mod argocd;
 pub mod build;
 pub mod pki;
 pub mod run;
+pub mod schemathesis;

@@ -7,8 +7,13 @@ use serde_json::{Map, Value, json};
 use crate::schema::{Field, Form, Kind, Message, Method, Rule, Schema, schema};
 
 /// Methods that answer anybody.
-const OPEN: [&str; 3] =
-    ["version.VersionService/Version", "cluster.SettingsService/Get", "session.SessionService/Create"];
+const OPEN: [&str; 5] = [
+    "version.VersionService/Version",
+    "cluster.SettingsService/Get",
+    "session.SessionService/Create",
+    "session.SessionService/Delete",
+    "session.SessionService/GetUserInfo",
+];
 
 /// Describes every method that is reached over REST.
 pub fn document() -> Value {
@@ -17,7 +22,7 @@ pub fn document() -> Value {
     let mut used = BTreeSet::new();
     for method in &schema.methods {
         for (index, rule) in method.rules.iter().enumerate() {
-            let path = rule.path.replace("=**", "");
+            let path = rule.path.split('/').map(plain_parameter).collect::<Vec<_>>().join("/");
             let entry = paths.entry(path).or_insert_with(|| json!({}));
             let verb = rule.verb.to_lowercase();
             // Two names for one request: the first describes it.
@@ -54,6 +59,26 @@ pub fn document() -> Value {
     })
 }
 
+/// What a part of a path is called: `{id.value}` is a field inside another, and dots are nothing that generators of
+/// clients can name a variable by.
+fn plain_parameter(part: &str) -> String {
+    match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+        Some(name) => format!("{{{}}}", parameter(name.trim_end_matches("=**"))),
+        None => part.to_owned(),
+    }
+}
+
+/// `id.value` as `idValue`.
+fn parameter(name: &str) -> String {
+    let mut parts = name.split('.');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |name, part| {
+        let mut letters = part.chars();
+        let capital: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+        name + &capital + letters.as_str()
+    })
+}
+
 fn operation(schema: &Schema, method: &Method, rule: &Rule, index: usize, used: &mut BTreeSet<usize>) -> Value {
     let takes = &schema.messages[method.takes];
     let in_path: Vec<&str> = rule
@@ -64,7 +89,7 @@ fn operation(schema: &Schema, method: &Method, rule: &Rule, index: usize, used: 
         .collect();
     let mut parameters: Vec<Value> = in_path
         .iter()
-        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+        .map(|name| json!({"name": parameter(name), "in": "path", "required": true, "schema": {"type": "string"}}))
         .collect();
     let body = rule.body.as_deref();
     if body != Some("*") {

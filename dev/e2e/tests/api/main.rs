@@ -3,6 +3,7 @@
 
 mod bad_clients;
 mod others;
+mod schema;
 mod stock;
 
 /// Demands that a text holds all of these.

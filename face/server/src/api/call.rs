@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::Api;
 use super::gate::{Caller, Part};
+use super::limits::Turn;
 
 /// What an operation answers.
 pub(crate) enum Answer {
@@ -90,6 +91,11 @@ impl Call {
     /// The controller.
     pub(crate) fn controller(&self) -> &Arc<Controller> {
         &self.api.controller
+    }
+
+    /// Waits for the turn of a request that renders, compares, or asks clusters and repositories.
+    pub(crate) async fn turn(&self) -> Result<Turn, ApiError> {
+        self.api.limits.turn(&super::dispatch::who(&self.caller)).await
     }
 
     /// The control namespace.

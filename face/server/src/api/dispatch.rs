@@ -20,6 +20,43 @@ use super::operations::{
 const OPEN: [&str; 3] =
     ["version.VersionService/Version", "cluster.SettingsService/Get", "session.SessionService/Create"];
 
+/// Methods that render, compare, or ask clusters and repositories.
+const HEAVY: [&str; 16] = [
+    "application.ApplicationService/GetManifests",
+    "application.ApplicationService/GetManifestsWithFiles",
+    "application.ApplicationService/ManagedResources",
+    "application.ApplicationService/ServerSideDiff",
+    "application.ApplicationService/RevisionMetadata",
+    "application.ApplicationService/RevisionChartDetails",
+    "application.ApplicationService/GetOCIMetadata",
+    "repository.RepositoryService/CreateRepository",
+    "repository.RepositoryService/GetAppDetails",
+    "repository.RepositoryService/GetHelmCharts",
+    "repository.RepositoryService/ListApps",
+    "repository.RepositoryService/ListOCITags",
+    "repository.RepositoryService/ListRefs",
+    "repository.RepositoryService/ValidateAccess",
+    "repository.RepositoryService/ValidateWriteAccess",
+    "cluster.ClusterService/RotateAuth",
+];
+
+/// Counts a request: by who calls, or by where it comes from if nobody is let in.
+pub(super) fn counted(api: &Api, caller: &Result<Caller, ApiError>, address: &str) -> Result<(), ApiError> {
+    let now = api.controller.clock.elapsed();
+    match caller {
+        Ok(caller) => api.limits.request(&who(caller), now),
+        Err(_) => api.limits.stranger(address, now),
+    }
+}
+
+/// What a caller's requests are counted under.
+pub(super) fn who(caller: &Caller) -> String {
+    match caller.subject.as_str() {
+        "" => caller.address.clone(),
+        subject => format!("{} {subject}", caller.issuer),
+    }
+}
+
 /// Carries a method out.
 pub(super) async fn call(
     api: &Arc<Api>,
@@ -30,6 +67,7 @@ pub(super) async fn call(
 ) -> Outcome {
     let path = method.path();
     let caller = api.gate.identify(headers, address).await;
+    counted(api, &caller, address)?;
     if let Some(first) = messages.first()
         && let Some(answer) = api.gate.perform(&caller, address, &path, first).await
     {
@@ -47,6 +85,10 @@ pub(super) async fn call(
         Err(error) => return Err(error),
     };
     let call = Call { api: api.clone(), caller };
+    let _turn = match HEAVY.contains(&path.as_str()) {
+        true => Some(call.turn().await?),
+        false => None,
+    };
     if method.takes_stream {
         return match path.as_str() {
             "application.ApplicationService/GetManifestsWithFiles" => manifests::with_files(&call, messages).await,

@@ -12,6 +12,7 @@ mod dispatch;
 pub mod gate;
 mod grpc;
 pub mod known;
+pub mod limits;
 pub mod openapi;
 mod operations;
 mod own;
@@ -25,6 +26,7 @@ use axum::response::Response;
 use landfall_flow::reconcile::Controller;
 
 use self::gate::Gate;
+use self::limits::Limits;
 
 /// What the API is made of.
 pub struct Api {
@@ -36,6 +38,8 @@ pub struct Api {
     pub version: &'static str,
     /// Tells this process from those before it: who was following one of them begins anew.
     pub epoch: String,
+    /// How much any one caller may ask for.
+    pub limits: Arc<Limits>,
 }
 
 /// Answers whatever is neither health, metrics nor webhook.

@@ -30,7 +30,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::call::{Call, conditions, project_of};
 use super::operations::{applications::Query, operate, tree};
-use super::{Api, address, openapi, rest};
+use super::{Api, address, dispatch, openapi, rest};
 
 /// How many rows a page has if nobody says, and at most.
 const PAGE_ROWS: usize = 100;
@@ -64,14 +64,20 @@ pub(super) async fn answer(api: &Arc<Api>, request: Request) -> Result<Response,
             let name = (*name).to_owned();
             plan(api, &request, body, &name).await
         }
+        ["api", "v1", "openapi.json" | "application-pages"]
+        | ["api", "v1", "stream", "application-changes"]
+        | ["api", "v1", "applications", _, "explain"] => return Ok(rest::refuse_verb(&verb, &path, &["GET"])),
+        ["api", "v1", "applications", _, "plan"] => return Ok(rest::refuse_verb(&verb, &path, &["POST"])),
         _ => return Err(Request::from_parts(request, body)),
     };
     Ok(outcome.unwrap_or_else(|error| rest::refuse(&error)))
 }
 
 async fn call_of(api: &Arc<Api>, request: &Parts) -> Result<Call, ApiError> {
-    let caller = api.gate.identify(&request.headers, &address(&request.extensions)).await?;
-    Ok(Call { api: api.clone(), caller })
+    let address = address(&request.extensions);
+    let caller = api.gate.identify(&request.headers, &address).await;
+    dispatch::counted(api, &caller, &address)?;
+    Ok(Call { api: api.clone(), caller: caller? })
 }
 
 fn json_body(body: Bytes) -> Response {

@@ -13,6 +13,7 @@ use landfall_api::rest::{self, pairs};
 use serde_json::{Value, json};
 
 use super::call::{Answer, value_of};
+use super::limits::TOO_MANY;
 use super::{Api, address, dispatch};
 
 /// The largest body.
@@ -21,6 +22,10 @@ const BODY_BYTES_MAX: usize = 16 << 20;
 /// Answers a request.
 pub(super) async fn answer(api: Arc<Api>, request: Request) -> Response {
     let wants_events = accepts_events(&request);
+    let (verb, path) = (request.method().clone(), request.uri().path().to_owned());
+    if let Some(Err(verbs)) = rest::find(verb.as_str(), &path) {
+        return refuse_verb(&verb, &path, &verbs);
+    }
     let query = request.uri().query().unwrap_or("").to_owned();
     match perform(api, request).await {
         Ok(answer) => send(answer, &query, wants_events),
@@ -38,11 +43,7 @@ async fn perform(api: Arc<Api>, request: Request) -> Result<Answer, ApiError> {
     let verb = request.method().clone();
     let found = match rest::find(verb.as_str(), path) {
         Some(Ok(found)) => found,
-        Some(Err(verbs)) => {
-            return Err(ApiError::unimplemented(format!("{verb} is not served at {path}"))
-                .hint(format!("served there: {}", verbs.join(", "))));
-        }
-        None => {
+        Some(Err(_)) | None => {
             return Err(ApiError::not_found(format!("nothing is served at {path}"))
                 .hint("/api/v1/applications is the beginning; the API is described at /api/v1/openapi.json"));
         }
@@ -197,10 +198,26 @@ fn error_body(error: &ApiError) -> Value {
     body
 }
 
+/// Refuses a verb that a path is not served with, and says which ones it is.
+pub(crate) fn refuse_verb(verb: &Verb, path: &str, served: &[&str]) -> Response {
+    let error = ApiError::unimplemented(format!("{verb} is not served at {path}"))
+        .hint(format!("served there: {}", served.join(", ")));
+    let mut response = refuse(&error);
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    if let Ok(allowed) = HeaderValue::from_str(&served.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
+}
+
 /// A refusal as JSON.
 pub(crate) fn refuse(error: &ApiError) -> Response {
     let is_content_type = error.message == "Invalid content type";
     let status = if is_content_type { 415 } else { error.code.http_status() };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    json_response(status, serde_json::to_vec(&error_body(error)).expect("JSON values serialise"))
+    let mut response = json_response(status, serde_json::to_vec(&error_body(error)).expect("JSON values serialise"));
+    if error.message.starts_with(TOO_MANY) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
