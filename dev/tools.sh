@@ -11,6 +11,8 @@ command -v docker-registry >/dev/null || missing+=(docker-registry)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
 command -v curl >/dev/null || missing+=(curl)
+# schemathesis is installed into a virtual environment of its own.
+python3 -c "import venv, ensurepip" 2>/dev/null || missing+=(python3-venv)
 # Another implementation of gRPC and protobuf, to talk to the API with: the system's Python and its libraries.
 command -v protoc >/dev/null || missing+=(protobuf-compiler)
 [ -e /usr/include/google/protobuf/descriptor.proto ] || missing+=(libprotobuf-dev)

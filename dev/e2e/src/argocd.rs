@@ -1,6 +1,6 @@
 //! The stock `argocd` program against the API on a control plane.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -12,6 +12,32 @@ use crate::world::World;
 
 /// How long any verb may take.
 const VERB_LIMIT: Duration = Duration::from_secs(90);
+
+/// Which program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// The stock `argocd`.
+    Stock,
+    /// `landfall`, as it stands beside the tests.
+    Own,
+}
+
+impl Program {
+    fn path(self) -> anyhow::Result<PathBuf> {
+        match self {
+            Self::Stock => landfall_testkit::argocd::program(),
+            Self::Own => {
+                let test = std::env::current_exe()?;
+                let folder = test.parent().and_then(Path::parent).context("tests stand in a folder")?;
+                let program = folder.join("landfall");
+                if !program.exists() {
+                    bail!("{} is not built: cargo build --workspace --bin landfall", program.display());
+                }
+                Ok(program)
+            }
+        }
+    }
+}
 
 /// A client of the API: the program, and the folder that it keeps its login in.
 pub struct Argocd {
@@ -43,8 +69,8 @@ impl Ran {
 
 impl Argocd {
     /// Readies a client that nobody has signed in with. `further` goes with every verb.
-    pub async fn of(world: &World, serving: &Serving, further: &[&str]) -> anyhow::Result<Self> {
-        let program = tokio::task::spawn_blocking(landfall_testkit::argocd::program).await??;
+    pub async fn of(world: &World, serving: &Serving, program: Program, further: &[&str]) -> anyhow::Result<Self> {
+        let program = tokio::task::spawn_blocking(move || program.path()).await??;
         let home = tempfile::Builder::new().prefix("argocd-").tempdir_in(world.directory.path())?.keep();
         let wire = match serving.wire {
             Wire::Tls => "--insecure",

@@ -107,6 +107,21 @@ fn decoded(text: &str) -> String {
 }
 
 impl Found {
+    /// Reads the messages of a method that takes several: objects, one after the other.
+    ///
+    /// Errors: something is no JSON, no object, or of another shape.
+    pub fn messages(&self, body: &[u8]) -> Result<Vec<Value>, ApiError> {
+        let read = serde_json::Deserializer::from_slice(body).into_iter::<Value>();
+        read.map(|value| {
+            let value = value.map_err(|error| ApiError::invalid(format!("the body is no JSON: {error}")))?;
+            match value.is_object() {
+                true => shape::conform(self.method.takes, value),
+                false => Err(ApiError::invalid("the body must be objects, one after the other")),
+            }
+        })
+        .collect()
+    }
+
     /// Puts the request message together.
     ///
     /// Errors: the body is no JSON or of another shape, a parameter is of another type.

@@ -122,7 +122,7 @@ impl Applications {
     fn missing(&self, name: &str) -> anyhow::Error {
         let (namespace, name) = self.place(name);
         anyhow!(
-            "there is no Application {name:?} in the namespace {namespace:?}\nhint: `landfall app list` shows those that are there; `-n NAMESPACE` looks in another namespace"
+            "there is no Application {name:?} in the namespace {namespace:?}\nhint: `landfall app list` shows those that are there and that you may see; `-n NAMESPACE` looks in another namespace"
         )
     }
 
@@ -188,7 +188,7 @@ impl Applications {
         if application.operation.is_some() || state.is_some_and(|state| !state.phase.is_completed()) {
             let name = &application.metadata.name;
             bail!(
-                "another operation of {name} is already in progress\nhint: `landfall app wait {name} --operation` waits for it, `landfall app terminate-op {name}` ends it"
+                "another operation is already in progress for {name}\nhint: `landfall app wait {name} --operation` waits for it, `landfall app terminate-op {name}` ends it"
             );
         }
         // The resource version makes two people who start at once a conflict rather than a mixture.
@@ -303,6 +303,10 @@ fn write() -> Write {
 
 /// Adds what to do to an error of the cluster.
 pub(crate) fn explained(error: ClusterError) -> anyhow::Error {
+    // A server says itself what to do.
+    if error.message.contains("\nhint: ") {
+        return error.into();
+    }
     let hint = match error.cause {
         Cause::Unreachable => {
             "is the cluster up? choose another with --kubeconfig or KUBECONFIG, or start one with `landfall up`"

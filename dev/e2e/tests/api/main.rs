@@ -6,6 +6,12 @@ mod others;
 mod schema;
 mod stock;
 
+/// Demands that a text holds one of these.
+#[track_caller]
+fn has_one(text: &str, parts: &[&str]) {
+    assert!(parts.iter().any(|part| text.contains(part)), "none of {parts:?} is in:\n{text}");
+}
+
 /// Demands that a text holds all of these.
 #[track_caller]
 fn has(text: &str, parts: &[&str]) {

@@ -36,6 +36,44 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
+impl Failure {
+    /// Says whether the server tells no more than that something is not permitted: it does so of what is not there, too.
+    pub(crate) fn is_denied_plainly(&self) -> bool {
+        self.code == 7 && self.message.lines().next() == Some("permission denied")
+    }
+}
+
+/// The codes of gRPC by number, as scripts know them from `argocd`. Source: gRPC `doc/statuscodes.md`.
+const CODES: [&str; 17] = [
+    "OK",
+    "Canceled",
+    "Unknown",
+    "InvalidArgument",
+    "DeadlineExceeded",
+    "NotFound",
+    "AlreadyExists",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "FailedPrecondition",
+    "Aborted",
+    "OutOfRange",
+    "Unimplemented",
+    "Internal",
+    "Unavailable",
+    "DataLoss",
+    "Unauthenticated",
+];
+
+/// A message with the name of its code behind the first line.
+pub(super) fn named(failure: &Failure) -> String {
+    let code = usize::try_from(failure.code).ok().and_then(|code| CODES.get(code)).filter(|_| failure.status != 0);
+    let Some(code) = code else { return failure.message.clone() };
+    match failure.message.split_once('\n') {
+        Some((first, rest)) => format!("{first} ({code})\n{rest}"),
+        None => format!("{} ({code})", failure.message),
+    }
+}
+
 impl From<WebError> for Failure {
     fn from(error: WebError) -> Self {
         let mut message = error.to_string();
@@ -48,12 +86,10 @@ impl From<WebError> for Failure {
 
 impl From<Failure> for anyhow::Error {
     fn from(failure: Failure) -> Self {
+        let message = named(&failure);
         match failure.status {
-            401 => anyhow!(
-                "{}\nhint: sign in with `landfall login SERVER`, or again with `landfall relogin`",
-                failure.message
-            ),
-            _ => anyhow!(failure.message),
+            401 => anyhow!("{message}\nhint: sign in with `landfall login SERVER`, or again with `landfall relogin`"),
+            _ => anyhow!(message),
         }
     }
 }
@@ -95,6 +131,13 @@ impl Client {
         self.call("POST", path, &[], Some(body)).await
     }
 
+    /// Sends several messages, one after the other, and reads the answer.
+    pub(crate) async fn post_all(&self, path: &str, messages: &[Value]) -> Result<Value, Failure> {
+        let body: String = messages.iter().map(|message| format!("{message}\n")).collect();
+        let answer = self.open_with("POST", path, &[], body.into_bytes()).await?;
+        self.answer(answer).await
+    }
+
     /// Makes a request and reads the answer.
     pub(crate) async fn call(
         &self,
@@ -104,6 +147,10 @@ impl Client {
         body: Option<Value>,
     ) -> Result<Value, Failure> {
         let answer = self.open(method, path, query, body).await?;
+        self.answer(answer).await
+    }
+
+    async fn answer(&self, answer: WebAnswer) -> Result<Value, Failure> {
         let content = answer.read(&self.target.base, ANSWER_BYTES_MAX).await?;
         if content.is_empty() {
             return Ok(Value::Null);
@@ -126,11 +173,22 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<Value>,
     ) -> Result<WebAnswer, Failure> {
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        self.open_with(method, path, query, body).await
+    }
+
+    async fn open_with(
+        &self,
+        method: &str,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<WebAnswer, Failure> {
         let url = format!("{}{path}{}", self.target.base, query_text(query));
         let tokens = self.tokens();
-        let answer = self.send(method, &url, body.as_ref(), &tokens.access).await?;
+        let answer = self.send(method, &url, body.clone(), &tokens.access).await?;
         let answer = match answer.status == 401 && self.refresh().await? {
-            true => self.send(method, &url, body.as_ref(), &self.tokens().access).await?,
+            true => self.send(method, &url, body, &self.tokens().access).await?,
             false => answer,
         };
         if (200..300).contains(&answer.status) {
@@ -139,7 +197,7 @@ impl Client {
         Err(failure(&self.target.base, answer).await)
     }
 
-    async fn send(&self, method: &str, url: &str, body: Option<&Value>, token: &str) -> Result<WebAnswer, Failure> {
+    async fn send(&self, method: &str, url: &str, body: Vec<u8>, token: &str) -> Result<WebAnswer, Failure> {
         let mut headers = vec![("accept".to_owned(), "application/json".to_owned())];
         headers.extend(self.target.headers.iter().cloned());
         if !token.is_empty() {
@@ -152,7 +210,7 @@ impl Client {
             method: method.to_owned(),
             url: url.to_owned(),
             headers,
-            body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
+            body,
             trust: self.target.trust.clone(),
         };
         Ok(self.web.send(request).await?)
@@ -166,7 +224,7 @@ impl Client {
         }
         let url = format!("{}/api/v1/landfall/session/refresh", self.target.base);
         let body = serde_json::json!({"refreshToken": tokens.refresh});
-        let answer = self.send("POST", &url, Some(&body), "").await?;
+        let answer = self.send("POST", &url, body.to_string().into_bytes(), "").await?;
         if answer.status != 200 {
             return Ok(false);
         }

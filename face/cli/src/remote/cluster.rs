@@ -17,7 +17,7 @@ use landfall_ports::cluster::{
 use landfall_ports::web::WebError;
 use serde_json::{Map, Value, json};
 
-use super::client::{Client, Failure, encoded};
+use super::client::{Client, Failure, encoded, named};
 
 const APPLICATIONS: &str = "/api/v1/applications";
 /// The finalizer that has what an Application made deleted with it, in the background.
@@ -148,7 +148,7 @@ fn failed(action: String, failure: Failure) -> ClusterError {
         501 => Cause::NotServed,
         _ => Cause::Internal,
     };
-    ClusterError { cause, action, message: failure.message, retry_after: None }
+    ClusterError { cause, action, message: named(&failure), retry_after: None }
 }
 
 fn no_application(kind: &ServedKind) -> ClusterError {
@@ -173,7 +173,7 @@ impl Cluster for ApiCluster {
         }
         match self.read(namespace, name, "").await {
             Ok(value) => Ok(Some(value)),
-            Err(failure) if failure.status == 404 => Ok(None),
+            Err(failure) if failure.status == 404 || failure.is_denied_plainly() => Ok(None),
             Err(failure) => Err(failed(format!("read the Application {name}"), failure)),
         }
     }

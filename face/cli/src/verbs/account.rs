@@ -59,10 +59,10 @@ enum AccountVerb {
         #[arg(long, value_name = "NAME")]
         account: Option<String>,
         /// Your own password now; asked for if it is left out.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         current_password: Option<String>,
         /// The new password; asked for if it is left out.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         new_password: Option<String>,
     },
     /// Make a token of an account.

@@ -39,7 +39,8 @@ enum CertificateVerb {
     /// Believe a server's certificates.
     AddTls {
         /// The server.
-        server: String,
+        #[arg(value_name = "SERVER")]
+        host: String,
         /// The certificates in PEM; standard input if left out.
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
@@ -62,7 +63,8 @@ enum CertificateVerb {
     /// Believe a server no longer.
     Rm {
         /// The server.
-        server: String,
+        #[arg(value_name = "SERVER")]
+        host: String,
         /// Only what is of this type.
         #[arg(long, value_enum)]
         cert_type: Option<Kind>,
@@ -111,11 +113,11 @@ async fn perform(verb: CertificateVerb, client: &Client, outside: &dyn Outside) 
             };
             outside.print(&shown)?;
         }
-        CertificateVerb::AddTls { server, from, upsert } => {
+        CertificateVerb::AddTls { host, from, upsert } => {
             let certificates = input(from.as_deref(), outside)?;
-            let one = json!({"serverName": server, "certType": "https", "certData": coded(&certificates)});
+            let one = json!({"serverName": host, "certType": "https", "certData": coded(&certificates)});
             add(client, vec![one], upsert).await?;
-            outside.print(&format!("Created entry with certificates for repository server {server}\n"))?;
+            outside.print(&format!("Created entry with certificates for repository server {host}\n"))?;
         }
         CertificateVerb::AddSsh { batch, from, upsert } => {
             if !batch {
@@ -127,12 +129,12 @@ async fn perform(verb: CertificateVerb, client: &Client, outside: &dyn Outside) 
             add(client, keys, upsert).await?;
             outside.print(&format!("Successfully created {count} SSH known host entries\n"))?;
         }
-        CertificateVerb::Rm { server, cert_type, cert_sub_type } => {
-            if server.is_empty() || server == "*" {
+        CertificateVerb::Rm { host, cert_type, cert_sub_type } => {
+            if host.is_empty() || host == "*" {
                 bail!("this would remove everything\nhint: name a server");
             }
             let query = [
-                ("hostNamePattern", server.as_str()),
+                ("hostNamePattern", host.as_str()),
                 ("certType", Kind::name(cert_type)),
                 ("certSubType", &cert_sub_type),
             ];

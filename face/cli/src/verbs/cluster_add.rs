@@ -31,7 +31,8 @@ const LOOKS_MAX: usize = 120;
 #[derive(Debug, Args)]
 pub(super) struct AddArguments {
     /// The context of the kubeconfig file.
-    context: String,
+    #[arg(value_name = "CONTEXT")]
+    added: String,
     /// What the cluster is called; the context if left out.
     #[arg(long)]
     name: Option<String>,
@@ -70,7 +71,7 @@ pub(super) async fn add(
     client: &Client,
     outside: &dyn Outside,
 ) -> anyhow::Result<u8> {
-    let context = &arguments.context;
+    let context = &arguments.added;
     let (place, found) = found(context, connection, outside)?;
     let server = text(&found, "server").trim_end_matches('/').to_owned();
     let account = arguments.service_account.as_deref().unwrap_or(ACCOUNT);

@@ -10,6 +10,7 @@ mod cluster_add;
 mod clusters;
 mod keys;
 mod project;
+mod project_lists;
 mod project_role;
 mod project_windows;
 mod render;
@@ -98,6 +99,11 @@ pub enum Verb {
 /// Arguments of `landfall version`.
 #[derive(Debug, Args)]
 pub struct VersionArguments {
+    #[command(flatten)]
+    connection: Connection,
+    /// Do not ask the server for its own.
+    #[arg(long)]
+    client: bool,
     /// The format; one line if left out.
     #[arg(short, long, value_enum)]
     output: Option<MachineFormat>,
@@ -172,7 +178,7 @@ pub async fn run(verb: Verb, outside: &dyn Outside) -> anyhow::Result<u8> {
             outside.print(&texts.join("---\n"))?;
             Ok(SUCCESS)
         }
-        Verb::Version(arguments) => version(&arguments, outside),
+        Verb::Version(arguments) => version(&arguments, outside).await,
         Verb::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut outside.command(), "landfall", &mut script);
@@ -183,17 +189,31 @@ pub async fn run(verb: Verb, outside: &dyn Outside) -> anyhow::Result<u8> {
     }
 }
 
-fn version(arguments: &VersionArguments, outside: &dyn Outside) -> anyhow::Result<u8> {
+async fn version(arguments: &VersionArguments, outside: &dyn Outside) -> anyhow::Result<u8> {
     let version = concat!("v", env!("CARGO_PKG_VERSION"));
+    let target = if arguments.client { None } else { remote::target(&arguments.connection, outside)? };
+    let server = match target {
+        None => None,
+        Some(target) => {
+            let client = Client::of(outside.web()?, target);
+            let answer = client.get("/api/version", &[]).await?;
+            Some(answer["Version"].as_str().unwrap_or_default().to_owned())
+        }
+    };
     let text = match arguments.output {
-        None => format!("landfall: {version}\n"),
+        None => {
+            let server = server.map(|server| format!("landfall-server: {server}\n")).unwrap_or_default();
+            format!("landfall: {version}\n{server}")
+        }
         Some(output) => {
             let kustomize = landfall_kustomize::KUSTOMIZE_VERSION;
             let helm = [landfall_helm::Profile::Helm3, landfall_helm::Profile::Helm4]
                 .map(|profile| landfall_helm::capabilities::HelmVersion::of(profile).version);
             let versions = match arguments.short {
-                true => json!({"version": version}),
-                false => json!({"version": version, "rendersAs": {"helm": helm, "kustomize": kustomize}}),
+                true => json!({"version": version, "server": server}),
+                false => {
+                    json!({"version": version, "server": server, "rendersAs": {"helm": helm, "kustomize": kustomize}})
+                }
             };
             format::text(&versions, output.into())
         }

@@ -1,11 +1,12 @@
 //! `landfall proj`: projects, as `argocd proj`. Source: Argo CD 3.5 `cmd/argocd/commands/project.go`.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::SUCCESS;
 use super::account::{machine, text};
+use super::project_lists::{self, ListVerb};
 use super::project_role::{self, RoleArguments};
 use super::project_windows::{self, WindowArguments};
 use crate::output::table::Table;
@@ -101,6 +102,13 @@ enum ProjectVerb {
         /// The namespace.
         namespace: String,
     },
+    #[command(flatten)]
+    Lists(ListVerb),
+    /// Change a project's spec in an editor.
+    Edit {
+        /// The project.
+        name: String,
+    },
     /// Work with the project's roles.
     Role(RoleArguments),
     /// Work with the project's sync windows.
@@ -192,6 +200,20 @@ async fn perform(verb: ProjectVerb, client: &Client, outside: &dyn Outside) -> a
             let shown = format!("{server},{namespace}");
             change_list(client, &project, "destinations", |list| remove(list, is_it, &shown)).await?;
         }
+        ProjectVerb::Lists(verb) => return project_lists::run(verb, client, outside).await,
+        ProjectVerb::Edit { name } => {
+            let mut project = read(client, &name).await?;
+            let before = machine(&project["spec"], "yaml")?;
+            let after = outside.edit(&before)?;
+            if after == before {
+                outside.tell("nothing was changed");
+                return Ok(SUCCESS);
+            }
+            let spec = landfall_yaml::read_one(after.as_bytes(), landfall_yaml::Resolver::Kubernetes);
+            project["spec"] = spec.context("what was written cannot be read as YAML; nothing was changed")?;
+            write(client, project).await?;
+            outside.print(&format!("project '{name}' edited\n"))?;
+        }
         ProjectVerb::Windows(arguments) => return project_windows::run(arguments, client, outside).await,
         ProjectVerb::Role(arguments) => return project_role::run(arguments, client, outside).await,
     }
@@ -232,7 +254,7 @@ async fn change_list(
     write(client, project).await
 }
 
-fn destination(text: &str) -> anyhow::Result<Value> {
+pub(super) fn destination(text: &str) -> anyhow::Result<Value> {
     match text.split_once(',') {
         Some((server, namespace)) if !namespace.contains(',') => Ok(json!({"server": server, "namespace": namespace})),
         _ => bail!("{text:?} is no destination\nhint: write SERVER,NAMESPACE"),

@@ -27,7 +27,7 @@ pub struct LoginArguments {
     #[arg(long)]
     username: Option<String>,
     /// The password; asked for if it is left out.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     password: Option<String>,
     /// A name for the context; else the server's address.
     #[arg(long, value_name = "NAME")]
@@ -52,7 +52,7 @@ pub struct ReloginArguments {
     #[command(flatten)]
     connection: Connection,
     /// The password of the account; asked for if it is left out.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     password: Option<String>,
     /// The port on this machine to which the provider sends the browser back.
     #[arg(long, default_value_t = single_sign_on::PORT)]

@@ -61,11 +61,12 @@ async fn perform(api: Arc<Api>, request: Request) -> Result<Answer, ApiError> {
             ApiError::of(Code::Canceled, format!("the body ended early: {error}"))
         }
     })?;
-    if found.method.takes_stream {
-        return Err(ApiError::unimplemented("files are sent over gRPC only").hint("use argocd app manifests --local"));
-    }
-    let message = found.request(&query, &body.to_bytes())?;
-    dispatch::call(&api, found.method, vec![message], &parts.headers, &address).await
+    let messages = match found.method.takes_stream {
+        // Several messages are several objects, one after the other.
+        true => found.messages(&body.to_bytes())?,
+        false => vec![found.request(&query, &body.to_bytes())?],
+    };
+    dispatch::call(&api, found.method, messages, &parts.headers, &address).await
 }
 
 /// Refuses a body of another type: a page of another site can make a browser send forms and text, but not this.

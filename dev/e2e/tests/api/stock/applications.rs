@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::has;
 use crate::stock::{Desk, SECRET, SETTINGS, Tongue, WEB};
+use crate::{has, has_one};
 
 over_both_tongues!(
     an_application_is_made_seen_and_synchronised,
@@ -24,7 +24,7 @@ async fn an_application_is_made_seen_and_synchronised(tongue: Tongue) -> anyhow:
     desk.create_shop(&repository).await?;
     let url = repository.url();
     let other = ["app", "create", "shop", "--repo", &url, "--path", "elsewhere", "--dest-name", "in-cluster"];
-    has(&argocd.fails(&other).await?, &["InvalidArgument"]);
+    has_one(&argocd.fails(&other).await?, &["InvalidArgument", "with another spec"]);
     let nowhere = ["app", "create", "lost", "--repo", &url, "--path", "app", "--dest-name", "nowhere"];
     has(&argocd.fails(&nowhere).await?, &["nowhere"]);
     has(&argocd.ok(&["app", "list", "-o", "name"]).await?, &["argocd/shop"]);
@@ -33,7 +33,7 @@ async fn an_application_is_made_seen_and_synchronised(tongue: Tongue) -> anyhow:
         let listed = argocd.ok(&[&["app", "list", "-o", "name"][..], absent].concat()).await?;
         assert_eq!(listed.trim(), "", "{absent:?}");
     }
-    has(&argocd.fails(&["app", "get", "nothing"]).await?, &["PermissionDenied"]);
+    has_one(&argocd.fails(&["app", "get", "nothing"]).await?, &["PermissionDenied", "there is no Application"]);
     let read = argocd.json(&["app", "get", "shop", "--refresh"]).await?;
     assert_eq!(read["spec"]["source"]["path"], "app");
     assert_eq!(read["status"]["sync"]["status"], "OutOfSync");
@@ -212,7 +212,7 @@ async fn files_of_ones_own_are_compared_and_synchronised(tongue: Tongue) -> anyh
     assert!(!ran.out.contains("correct-horse"), "{}", ran.out);
     let ran = argocd.run(&["app", "diff", "shop", "--local", &root, "--server-side-generate"]).await?;
     match tongue {
-        Tongue::Grpc => {
+        Tongue::Grpc | Tongue::Own => {
             assert_eq!(ran.code, 1, "{}", ran.said());
             has(&ran.out, &["local"]);
         }
@@ -295,7 +295,7 @@ async fn deletion_takes_objects_along_or_leaves_them(tongue: Tongue) -> anyhow::
     argocd.ok(&["app", "delete", "shop", "--propagation-policy", "background", "-y", "--wait"]).await?;
     let settings = ("v1", "ConfigMap", "shop", "settings");
     desk.world.until_object(settings, "gone", |found| found.is_none()).await?;
-    has(&argocd.fails(&["app", "delete", "shop", "-y"]).await?, &["PermissionDenied"]);
+    has_one(&argocd.fails(&["app", "delete", "shop", "-y"]).await?, &["PermissionDenied", "there is no Application"]);
     Ok(())
 }
 

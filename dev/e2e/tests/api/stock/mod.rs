@@ -1,7 +1,7 @@
 //! The stock `argocd` 3.5 program, unchanged: every verb, each judged by what it brings about and not by its exit code
 //! alone. What follows [`over_both_tongues`] runs over gRPC with TLS, and over gRPC-web without.
 
-use landfall_e2e::argocd::Argocd;
+use landfall_e2e::argocd::{Argocd, Program};
 use landfall_e2e::plane::Kind;
 use landfall_e2e::repository::Repository;
 use landfall_e2e::serve::{Serving, Wire};
@@ -12,6 +12,9 @@ macro_rules! over_both_tongues {
     ($($name:ident),+ $(,)?) => {
         mod over_grpc { $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
             super::$name(crate::stock::Tongue::Grpc).await.unwrap();
+        })+ }
+        mod with_our_own_program { $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
+            super::$name(crate::stock::Tongue::Own).await.unwrap();
         })+ }
         mod over_grpc_web { $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
             super::$name(crate::stock::Tongue::Web).await.unwrap();
@@ -32,6 +35,8 @@ mod resources;
 pub(crate) enum Tongue {
     Grpc,
     Web,
+    /// REST, by our own program in the place of the stock one: a script goes on working after a rename.
+    Own,
 }
 
 /// A world with an API that asks who calls, and `admin` signed in.
@@ -58,18 +63,18 @@ impl Desk {
         let policy = "p, ci, applications, get, */*, allow\ng, ci, role:nothing\n";
         world.apply(config_map("argocd-rbac-cm", json!({"policy.csv": policy}))).await?;
         let wire = match tongue {
-            Tongue::Grpc => Wire::Tls,
+            Tongue::Grpc | Tongue::Own => Wire::Tls,
             Tongue::Web => Wire::Plain,
         };
         let serving = Serving::guarded(&world, wire).await?;
-        let argocd = Argocd::of(&world, &serving, tongue.flags()).await?;
+        let argocd = Argocd::of(&world, &serving, tongue.program(), tongue.flags()).await?;
         argocd.login("admin", &serving.password).await?;
         Ok(Self { argocd, serving, world, tongue })
     }
 
     /// Another client, whom nobody knows yet.
     pub(crate) async fn stranger(&self) -> anyhow::Result<Argocd> {
-        Argocd::of(&self.world, &self.serving, self.tongue.flags()).await
+        Argocd::of(&self.world, &self.serving, self.tongue.program(), self.tongue.flags()).await
     }
 
     /// Writes a file that verbs can be given.
@@ -132,9 +137,16 @@ impl Desk {
 }
 
 impl Tongue {
+    fn program(self) -> Program {
+        match self {
+            Self::Grpc | Self::Web => Program::Stock,
+            Self::Own => Program::Own,
+        }
+    }
+
     fn flags(self) -> &'static [&'static str] {
         match self {
-            Self::Grpc => &[],
+            Self::Grpc | Self::Own => &[],
             Self::Web => &["--grpc-web"],
         }
     }

@@ -23,7 +23,8 @@ async fn objects_are_read_masked_patched_and_deleted(tongue: Tongue) -> anyhow::
         let secret = argocd.ok(&secret).await?;
         assert!(!secret.contains("Y29ycmVjd") && !secret.contains("correct-horse"), "{secret}");
     }
-    let foreign = argocd.ok(&[&["app", "get-resource"][..], &of("ConfigMap", "kube-root-ca.crt")].concat()).await?;
+    let foreign =
+        argocd.run(&[&["app", "get-resource"][..], &of("ConfigMap", "kube-root-ca.crt")].concat()).await?.said();
     assert!(!foreign.contains("CERTIFICATE"), "what is not the application's was shown: {foreign}");
     let patch = ["--namespace", "shop", "--patch", r#"{"data":{"color":"red"}}"#];
     let how = ["--patch-type", "application/merge-patch+json"];

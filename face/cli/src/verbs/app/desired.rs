@@ -28,10 +28,9 @@ use landfall_sync::targets::{self, TargetsRequest};
 use landfall_tree::{Tree, join};
 use serde_json::Value;
 
-use super::Session;
+use super::{Session, desired_by_server};
 use crate::applications::{Found, explained};
 use crate::output::format::{documents, for_people};
-use crate::remote::client::{Client, encoded};
 use crate::verbs::render::{remotes, source};
 use crate::verbs::{FAILURE, SUCCESS};
 
@@ -56,6 +55,12 @@ pub(crate) struct Origin {
     /// A working copy of the repository to take instead of the source's revision.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["revision", "revisions"])]
     pub(super) local: Option<PathBuf>,
+    /// The folder that counts as the repository's root, if --local names the application's own folder in it.
+    #[arg(long, value_name = "DIR", requires = "local")]
+    pub(super) local_repo_root: Option<PathBuf>,
+    /// Taken for `argocd`'s sake: a server renders the working copy whenever one is asked.
+    #[arg(long, hide = true)]
+    pub(super) server_side_generate: bool,
     /// The revision to take instead of the source's.
     #[arg(long)]
     pub(super) revision: Option<String>,
@@ -91,8 +96,15 @@ enum Side {
 
 pub(super) async fn manifests(session: &Session<'_>, arguments: &ManifestsArguments) -> anyhow::Result<u8> {
     let found = session.applications.get(&arguments.name).await?;
-    if let (Some(server), None) = (&session.server, &arguments.origin.local) {
-        return manifests_by_server(session, server, &found, arguments).await;
+    if let Some(server) = &session.server {
+        match arguments.source {
+            Side::Git => {
+                let objects = desired_by_server::wanted(session, server, &found, &arguments.origin).await?;
+                session.outside.print(&documents(&objects))?;
+            }
+            Side::Live => desired_by_server::live(session, server, &found).await?,
+        }
+        return Ok(SUCCESS);
     }
     let cluster = &*session.applications.cluster;
     let discovery = cluster.discovery().await.map_err(explained)?;
@@ -146,15 +158,15 @@ pub(super) async fn diff(session: &Session<'_>, arguments: &DiffArguments) -> an
         (false, true) => session.applications.refresh(&arguments.name, "normal", REFRESH_TIME_MAX).await?,
         (false, false) => session.applications.get(&arguments.name).await?,
     };
-    if let Some(server) = &session.server {
-        return diff_by_server(session, server, &found, arguments).await;
-    }
     let differs = differences(session, &found, &arguments.origin).await?;
     Ok(if differs && arguments.exit_code { arguments.diff_exit_code } else { SUCCESS })
 }
 
 /// Prints how the cluster differs from what an application wants. Returns whether it does.
 pub(super) async fn differences(session: &Session<'_>, found: &Found, origin: &Origin) -> anyhow::Result<bool> {
+    if let Some(server) = &session.server {
+        return desired_by_server::differences(session, server, found, origin).await;
+    }
     same_cluster(&found.application)?;
     let cluster = &*session.applications.cluster;
     let discovery = cluster.discovery().await.map_err(explained)?;
@@ -225,84 +237,34 @@ pub(super) async fn labelled(
     Ok(wanted.objects.into_iter().filter(|target| has_all(&target.object)).map(|target| target.key).collect())
 }
 
-/// Shows what the server found different: it has rendered and compared already.
-async fn diff_by_server(
+/// Finds where a working copy begins: at the folder that is named as its root; at the folder that is named, if it holds the
+/// source's path; or above it, if it is the source's path itself, as `argocd` means it.
+pub(super) fn local_base(
     session: &Session<'_>,
-    server: &Client,
-    found: &Found,
-    arguments: &DiffArguments,
-) -> anyhow::Result<u8> {
-    let origin = &arguments.origin;
-    if origin.local.is_some() || origin.revision.is_some() || !origin.revisions.is_empty() {
-        bail!(
-            "working copies and other revisions are compared with the cluster itself only, so far\nhint: add --core, with a kubeconfig of the cluster"
-        );
+    folder: &Path,
+    root: Option<&Path>,
+    path: &str,
+) -> anyhow::Result<(Arc<dyn Tree>, String)> {
+    let path = path.trim_start_matches("./").trim_matches('/');
+    let path = if path == "." { "" } else { path };
+    let (tree, inside) = session.outside.tree_around(root.unwrap_or(folder))?;
+    if root.is_some() || tree.directory(&join(&inside, path))?.is_some() {
+        return Ok((tree, inside));
     }
-    let metadata = &found.application.metadata;
-    let path = format!("/api/v1/applications/{}/managed-resources", encoded(&metadata.name));
-    let answer = server.get(&path, &[("appNamespace", &metadata.namespace)]).await?;
-    let (rules, _problems) = Rules::new(&[], Options { manager: FIELD_MANAGER.to_owned(), ..Options::default() });
-    let schemas = WithCustom::default();
-    let mut differs = false;
-    for item in answer["items"].as_array().into_iter().flatten() {
-        let text = |name: &str| item[name].as_str().unwrap_or_default();
-        if !text("hook").is_empty() || item["hook"] == true {
-            continue;
+    match inside.strip_suffix(path).filter(|above| above.is_empty() || above.ends_with('/')) {
+        Some(above) => {
+            let above = above.trim_end_matches('/').to_owned();
+            Ok((tree, above))
         }
-        let state = |names: [&str; 2]| {
-            let text = names.into_iter().map(text).find(|text| !text.is_empty() && *text != "null");
-            text.and_then(|text| serde_json::from_str::<Value>(text).ok())
-        };
-        let live = state(["normalizedLiveState", "liveState"]);
-        let wanted = state(["predictedLiveState", "targetState"]);
-        if live == wanted {
-            continue;
-        }
-        let title = format!("{}/{} {}/{}", text("group"), text("kind"), text("namespace"), text("name"));
-        let difference = compare(wanted.as_ref(), live.as_ref(), &rules, &schemas);
-        if difference.kind == DifferenceKind::InSync {
-            continue;
-        }
-        differs = true;
-        session.outside.print(&format!("\n===== {title} ======\n{}", unified(&difference, &title)))?;
+        None => bail!(
+            "{} holds no {path}, the folder of the application's source\nhint: name the working copy, or its root with --local-repo-root",
+            folder.display()
+        ),
     }
-    Ok(if differs && arguments.exit_code { arguments.diff_exit_code } else { SUCCESS })
-}
-
-/// Prints the manifests that the server has.
-async fn manifests_by_server(
-    session: &Session<'_>,
-    server: &Client,
-    found: &Found,
-    arguments: &ManifestsArguments,
-) -> anyhow::Result<u8> {
-    let metadata = &found.application.metadata;
-    let path = format!("/api/v1/applications/{}", encoded(&metadata.name));
-    let revision = arguments.origin.revision.as_deref().unwrap_or_default();
-    let query = [("appNamespace", metadata.namespace.as_str()), ("revision", revision)];
-    let read = |text: &Value| serde_json::from_str::<Value>(text.as_str().unwrap_or_default()).ok();
-    let objects: Vec<Value> = match arguments.source {
-        Side::Git => {
-            let answer = server.get(&format!("{path}/manifests"), &query).await?;
-            answer["manifests"].as_array().into_iter().flatten().filter_map(read).collect()
-        }
-        Side::Live => {
-            let answer = server.get(&format!("{path}/managed-resources"), &query[..1]).await?;
-            let items = answer["items"].as_array().cloned().unwrap_or_default();
-            items
-                .iter()
-                .filter_map(|item| read(&item["liveState"]))
-                .filter(|live| !live.is_null())
-                .map(|live| for_people(&live))
-                .collect()
-        }
-    };
-    session.outside.print(&documents(&objects))?;
-    Ok(SUCCESS)
 }
 
 /// `group/Kind namespace/name`, as Argo CD heads its differences.
-fn title(key: &ObjectKey) -> String {
+pub(super) fn title(key: &ObjectKey) -> String {
     format!("{}/{} {}/{}", key.group, key.kind, key.namespace, key.name)
 }
 
@@ -428,8 +390,8 @@ async fn files(
     let working_copy = |root: &Path| -> anyhow::Result<(Arc<dyn Tree>, Source, String)> {
         // Files are taken as they lie there: a person who has not committed yet must know what is compared.
         session.outside.tell(&format!("note: rendering the working copy in {}, committed or not", root.display()));
-        let (tree, inside) = session.outside.tree_around(root)?;
-        let path = join(&inside, source.path.trim_start_matches("./"));
+        let (tree, base) = local_base(session, root, origin.local_repo_root.as_deref(), &source.path)?;
+        let path = join(&base, source.path.trim_start_matches("./"));
         Ok((tree, Source { path, ..source.clone() }, known.clone()))
     };
     if let Some(folder) = &origin.local {

@@ -114,7 +114,7 @@ fn complete(value: &mut Value, arguments: &CreateArguments, session: &Session<'_
     if object::namespace(value).is_empty() {
         value["metadata"]["namespace"] = json!(session.applications.place("any").0);
     }
-    arguments.spec.apply(value, None)?;
+    arguments.spec.apply(value, None, &|file| session.outside.read(file))?;
     for (key, pairs) in [("labels", &arguments.labels), ("annotations", &arguments.annotations)] {
         for pair in pairs {
             let Some((name, text)) = pair.split_once('=') else {
@@ -160,7 +160,7 @@ pub(crate) struct SetArguments {
 pub(super) async fn set(session: &Session<'_>, arguments: &SetArguments) -> anyhow::Result<u8> {
     let found = session.applications.get(&arguments.name).await?;
     let mut wanted = found.value.clone();
-    arguments.spec.apply(&mut wanted, arguments.source_position)?;
+    arguments.spec.apply(&mut wanted, arguments.source_position, &|file| session.outside.read(file))?;
     if wanted["spec"] == found.value["spec"] {
         session.outside.tell(&format!("{} already is as asked", arguments.name));
         return Ok(SUCCESS);

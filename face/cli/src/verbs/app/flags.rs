@@ -4,6 +4,8 @@ use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::source_flags::{ReadFile, RetryFlags, SourceFlags};
+
 /// Flags of source, destination and policy. What is not given is left as it is.
 #[derive(Debug, Default, Args)]
 pub(crate) struct SpecFlags {
@@ -73,6 +75,10 @@ pub(crate) struct SpecFlags {
     /// Read folders below too, in a folder of plain manifests.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     directory_recurse: Option<bool>,
+    #[command(flatten)]
+    further: SourceFlags,
+    #[command(flatten)]
+    retry: RetryFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,22 +95,28 @@ impl SpecFlags {
     /// Writes the flags into an Application; `position` names one of several sources, from 1.
     ///
     /// Errors: a flag that is no `KEY=VALUE`, a flag of the automatic policy without one, a source that is not there.
-    pub(crate) fn apply(&self, application: &mut Value, position: Option<usize>) -> anyhow::Result<()> {
+    pub(super) fn apply(
+        &self,
+        application: &mut Value,
+        position: Option<usize>,
+        read: ReadFile<'_>,
+    ) -> anyhow::Result<()> {
         let spec = entry(application, "spec")?;
         if let Some(project) = &self.project {
             spec.insert("project".to_owned(), json!(project));
         }
         self.destination(entry_of(spec, "destination")?);
         if self.changes_source() {
-            self.source(source_of(spec, position)?)?;
+            self.source(source_of(spec, position)?, read)?;
         }
+        self.retry.apply(spec)?;
         self.policy(spec)
     }
 
     /// A source of its own, as the flags describe it.
-    pub(super) fn new_source(&self) -> anyhow::Result<Value> {
+    pub(super) fn new_source(&self, read: ReadFile<'_>) -> anyhow::Result<Value> {
         let mut source = Map::new();
-        self.source(&mut source)?;
+        self.source(&mut source, read)?;
         Ok(Value::Object(source))
     }
 
@@ -135,9 +147,10 @@ impl SpecFlags {
         texts.iter().any(|text| text.is_some())
             || lists.iter().any(|list| !list.is_empty())
             || self.directory_recurse.is_some()
+            || self.further.is_given()
     }
 
-    fn source(&self, source: &mut Map<String, Value>) -> anyhow::Result<()> {
+    fn source(&self, source: &mut Map<String, Value>, read: ReadFile<'_>) -> anyhow::Result<()> {
         let texts = [
             ("repoURL", &self.repo),
             ("path", &self.path),
@@ -182,7 +195,7 @@ impl SpecFlags {
         if let Some(recurse) = self.directory_recurse {
             entry_of(source, "directory")?.insert("recurse".to_owned(), json!(recurse));
         }
-        Ok(())
+        self.further.apply(source, read)
     }
 
     fn policy(&self, spec: &mut Map<String, Value>) -> anyhow::Result<()> {
@@ -263,7 +276,7 @@ fn entry<'a>(value: &'a mut Value, key: &str) -> anyhow::Result<&'a mut Map<Stri
     entry_of(map, key)
 }
 
-fn entry_of<'a>(map: &'a mut Map<String, Value>, key: &str) -> anyhow::Result<&'a mut Map<String, Value>> {
+pub(super) fn entry_of<'a>(map: &'a mut Map<String, Value>, key: &str) -> anyhow::Result<&'a mut Map<String, Value>> {
     let value = map.entry(key).or_insert_with(|| json!({}));
     if value.is_null() {
         *value = json!({});
@@ -271,7 +284,7 @@ fn entry_of<'a>(map: &'a mut Map<String, Value>, key: &str) -> anyhow::Result<&'
     value.as_object_mut().ok_or_else(|| anyhow!("{key} of the Application is no map"))
 }
 
-fn upsert(
+pub(super) fn upsert(
     map: &mut Map<String, Value>,
     key: &str,
     value: Value,
@@ -301,7 +314,7 @@ mod tests {
     fn applied(application: Value, words: &str) -> anyhow::Result<Value> {
         let command = Command::try_parse_from(std::iter::once("test").chain(words.split_whitespace()))?;
         let mut application = application;
-        command.flags.apply(&mut application, None)?;
+        command.flags.apply(&mut application, None, &|_| Ok(Vec::new()))?;
         Ok(application)
     }
 

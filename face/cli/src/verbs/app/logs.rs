@@ -28,8 +28,8 @@ pub(crate) struct LogsArguments {
     #[arg(long = "name", value_name = "NAME", default_value = "")]
     resource_name: String,
     /// Only Pods of this namespace.
-    #[arg(long, default_value = "")]
-    namespace: String,
+    #[arg(long = "namespace", value_name = "NAMESPACE", default_value = "")]
+    of_namespace: String,
     /// Only this container.
     #[arg(short, long, default_value = "")]
     container: String,
@@ -65,7 +65,7 @@ pub(super) async fn logs(session: &Session<'_>, arguments: &LogsArguments) -> an
     let (tail, since) = (number(arguments.tail), number(arguments.since_seconds));
     let query = [
         ("appNamespace", namespace.as_str()),
-        ("namespace", &arguments.namespace),
+        ("namespace", &arguments.of_namespace),
         ("group", &arguments.group),
         ("kind", &arguments.kind),
         ("resourceName", &arguments.resource_name),

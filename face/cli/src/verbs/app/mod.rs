@@ -4,6 +4,7 @@
 mod actions;
 mod change;
 mod desired;
+mod desired_by_server;
 mod edit;
 mod flags;
 mod logs;
@@ -11,6 +12,7 @@ mod objects;
 mod operate;
 mod progress;
 mod show;
+mod source_flags;
 mod sources;
 mod wait;
 

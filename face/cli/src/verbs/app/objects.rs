@@ -6,10 +6,11 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Session;
-use crate::output::format::{self, Format};
+use crate::output::format::for_people;
+use crate::output::table::Table;
 use crate::remote::client::Client;
-use crate::verbs::account::text;
-use crate::verbs::{MachineFormat, SUCCESS};
+use crate::verbs::SUCCESS;
+use crate::verbs::account::{machine, text};
 
 /// Which objects.
 #[derive(Debug, Args)]
@@ -21,8 +22,8 @@ pub(super) struct Objects {
     #[arg(long)]
     kind: String,
     /// Their namespace.
-    #[arg(long)]
-    namespace: Option<String>,
+    #[arg(long = "namespace", value_name = "NAMESPACE")]
+    of_namespace: Option<String>,
     /// The name of one.
     #[arg(long, value_name = "NAME")]
     resource_name: Option<String>,
@@ -38,7 +39,7 @@ impl Objects {
         found.retain(|node| {
             text(node, "kind") == self.kind
                 && is(&self.group, text(node, "group"))
-                && is(&self.namespace, text(node, "namespace"))
+                && is(&self.of_namespace, text(node, "namespace"))
                 && is(&self.resource_name, text(node, "name"))
         });
         if found.is_empty() {
@@ -85,9 +86,15 @@ pub(crate) struct GetResourceArguments {
     name: String,
     #[command(flatten)]
     objects: Objects,
-    /// JSON or YAML.
-    #[arg(short, long, value_enum, default_value = "yaml")]
-    output: MachineFormat,
+    /// The format: wide, json or yaml.
+    #[arg(short, long, default_value = "wide", value_name = "FORMAT")]
+    output: String,
+    /// Only these fields, as status.podIP.
+    #[arg(long, value_delimiter = ',', value_name = "FIELD")]
+    filter_fields: Vec<String>,
+    /// Show who manages which field, too.
+    #[arg(long)]
+    show_managed_fields: bool,
 }
 
 pub(super) async fn get(session: &Session<'_>, arguments: &GetResourceArguments) -> anyhow::Result<u8> {
@@ -97,11 +104,52 @@ pub(super) async fn get(session: &Session<'_>, arguments: &GetResourceArguments)
     for node in arguments.objects.find(session, server, &arguments.name).await? {
         let answer = server.get(&format!("{path}/resource"), &query(&node, &namespace)).await?;
         let object: Value = serde_json::from_str(text(&answer, "manifest")).unwrap_or_default();
-        texts.push(format::text(&object, Format::from(arguments.output)));
+        let object = if arguments.show_managed_fields { object } else { for_people(&object) };
+        let object = only(&object, &arguments.filter_fields);
+        texts.push(match arguments.output.as_str() {
+            "wide" | "" => {
+                let mut table = Table::with_head(&["FIELD", "VALUE"]);
+                rows("", &object, &mut table);
+                table.text()
+            }
+            other => machine(&object, other)?,
+        });
     }
-    let between = if arguments.output == MachineFormat::Yaml { "---\n" } else { "" };
+    let between = if arguments.output == "yaml" { "---\n" } else { "" };
     session.outside.print(&texts.join(between))?;
     Ok(SUCCESS)
+}
+
+/// The fields that are asked for; all if none are.
+fn only(object: &Value, fields: &[String]) -> Value {
+    if fields.is_empty() {
+        return object.clone();
+    }
+    let mut kept = json!({});
+    for field in fields {
+        let path: Vec<&str> = field.split('.').collect();
+        if let (Some(value), Some((last, above))) = (landfall_model::object::at(object, &path), path.split_last()) {
+            landfall_model::object::map_mut(&mut kept, above).insert((*last).to_owned(), value.clone());
+        }
+    }
+    kept
+}
+
+/// A line for each field that holds no others.
+fn rows(place: &str, value: &Value, table: &mut Table) {
+    let below = |name: &str| if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
+    match value {
+        Value::Object(map) => {
+            let mut fields: Vec<_> = map.iter().collect();
+            fields.sort_by_key(|(name, _)| name.as_str());
+            fields.into_iter().for_each(|(name, value)| rows(&below(name), value, table));
+        }
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(at, value)| rows(&format!("{place}[{at}]"), value, table));
+        }
+        Value::String(text) => table.row([place.to_owned(), text.clone()]),
+        other => table.row([place.to_owned(), other.to_string()]),
+    }
 }
 
 /// How a patch is written.

@@ -9,7 +9,8 @@ use landfall_model::health::HealthStatus;
 use landfall_model::key::ObjectKey;
 use landfall_model::object;
 use landfall_model::status::{
-    Operation, OperationInitiator, ResourceStatus, StrategyForce, SyncOperation, SyncOperationResource, SyncStrategy,
+    Operation, OperationInitiator, ResourceStatus, ResultCode, StrategyForce, SyncOperation, SyncOperationResource,
+    SyncStrategy,
 };
 use landfall_sync::rollback::{self, RollbackRequest};
 use serde_json::json;
@@ -294,23 +295,20 @@ const SETTLE_TIME_MAX: Duration = Duration::from_secs(300);
 async fn end(session: &Session<'_>, started: &Found, timeout: u64, is_dry_run: bool) -> anyhow::Result<u8> {
     let name = started.qualified_name();
     let limit = (timeout > 0).then(|| Duration::from_secs(timeout));
-    // The state of an earlier operation is not this one's: the request is taken when `operation` is gone, and the state
-    // written then began no earlier than the request.
-    let earlier = started.application.status.operation_state.as_ref().map(|state| state.started_at);
-    let earlier_end = started.application.status.operation_state.as_ref().and_then(|state| state.finished_at);
-    let is_over = move |application: &Application| {
-        let Some(state) = &application.status.operation_state else { return false };
-        let is_new = earlier != Some(state.started_at) || earlier_end != state.finished_at;
-        application.operation.is_none() && is_new && state.phase.is_completed()
+    // What was answered to the request holds it, and all that comes later is read from there on: without it, the state is
+    // this operation's and no earlier one's. Times would not tell: two operations fit into one second.
+    let is_over = |application: &Application| {
+        let state = application.status.operation_state.as_ref();
+        application.operation.is_none() && state.is_some_and(|state| state.phase.is_completed())
     };
     let is_good = |application: &Application| {
         application.status.operation_state.as_ref().is_some_and(|state| state.phase.is_successful())
     };
-    let is_settled = move |application: &Application| {
+    let is_settled = |application: &Application| {
         let moves = matches!(application.status.health.status, HealthStatus::Progressing | HealthStatus::Missing);
         is_over(application) && (is_dry_run || !is_good(application) || !moves)
     };
-    let work = follow(session, &name, limit, is_over).await?;
+    let work = follow(session, &name, limit, &is_over).await?;
     let found = match work {
         End::Holds(found) => found,
         End::Gone => {
@@ -324,7 +322,7 @@ async fn end(session: &Session<'_>, started: &Found, timeout: u64, is_dry_run: b
     };
     let found = match is_settled(&found.application) {
         true => found,
-        false => match follow(session, &name, limit.or(Some(SETTLE_TIME_MAX)), is_settled).await? {
+        false => match follow(session, &name, limit.or(Some(SETTLE_TIME_MAX)), &is_settled).await? {
             End::Holds(found) => found,
             End::Gone | End::RanOut(_) => found,
         },
@@ -340,7 +338,16 @@ async fn end(session: &Session<'_>, started: &Found, timeout: u64, is_dry_run: b
         ));
         return Ok(FAILURE);
     }
-    let to_prune = application.status.resources.iter().filter(|resource| resource.requires_pruning).count();
+    // What was pruned may take its time to go, and stands in the status until then.
+    let results = application.status.operation_state.iter().flat_map(|state| &state.sync_result);
+    let pruned: Vec<ObjectKey> = results
+        .flat_map(|result| &result.resources)
+        .filter(|result| result.status == Some(ResultCode::Pruned))
+        .map(|result| ObjectKey::of(&result.group, &result.kind, &result.namespace, &result.name))
+        .collect();
+    let remains = |key: &ObjectKey| !pruned.contains(key);
+    let resources = application.status.resources.iter();
+    let to_prune = resources.filter(|resource| resource.requires_pruning && remains(&resource.key())).count();
     let is_whole = state_is_whole(application);
     if !is_dry_run && is_whole && to_prune > 0 {
         session.outside.tell(&format!("{to_prune} resources require pruning\nhint: --prune deletes them"));
@@ -416,7 +423,7 @@ pub(super) async fn terminate(session: &Session<'_>, arguments: &TerminateArgume
         }
         // It was asked for, and nobody has begun: taking the request back is all there is to do.
         _ if application.operation.is_some() => json!({"metadata": {"resourceVersion": version}, "operation": null}),
-        _ => bail!("no operation of {name} is in progress"),
+        _ => bail!("No operation is in progress for {name}"),
     };
     session.applications.merge(&name, patch).await?;
     session.outside.print(&format!("Application '{}' operation terminating\n", application.metadata.name))?;

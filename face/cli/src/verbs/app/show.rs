@@ -10,12 +10,14 @@ use landfall_ports::cluster::{Detail, ListRequest};
 use serde_json::{Value, json};
 
 use super::Session;
-use crate::applications::qualified_name;
+use crate::applications::{Found, qualified_name};
 use crate::output::format::{self, Format, for_people};
 use crate::output::resources::Node;
 use crate::output::{applications, details, history as history_table, resources as resource_tables};
 use crate::verbs::SUCCESS;
 
+/// How many levels of a tree are drawn.
+const TREE_LEVELS_MAX: usize = 16;
 /// How long a refresh may take.
 const REFRESH_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -132,6 +134,10 @@ pub(super) async fn get(session: &Session<'_>, arguments: &GetArguments) -> anyh
         }
         GetOutput::Wide => {
             let mut text = details::text(&found.application);
+            if let Some(line) = windows(session, &found).await {
+                // Beside the policy, where `argocd` has it.
+                text = text.replacen("SyncPolicy:", &format!("{line}SyncPolicy:"), 1);
+            }
             if arguments.show_params {
                 text.push_str(&details::parameters(&found.application));
             }
@@ -150,7 +156,54 @@ const CHILD_KINDS: [(&str, &str); 4] =
     [("apps/v1", "ReplicaSet"), ("batch/v1", "Job"), ("v1", "Pod"), ("v1", "Endpoints")];
 
 /// Draws the objects with what belongs to them, as far as the same cluster holds them.
+/// The tree as a server tells it: what hangs from nothing is a root.
+fn told(application: &landfall_model::application::Application, answer: &Value) -> Vec<Node> {
+    let all = answer["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+    let text = |node: &Value, name: &str| node[name].as_str().unwrap_or_default().to_owned();
+    let parents = |node: &Value| node["parentRefs"].as_array().cloned().unwrap_or_default();
+    fn below(all: &[Value], uid: &str, depth: usize) -> Vec<Node> {
+        let hangs =
+            |node: &&Value| node["parentRefs"].as_array().into_iter().flatten().any(|parent| parent["uid"] == uid);
+        if uid.is_empty() || depth > TREE_LEVELS_MAX {
+            return Vec::new();
+        }
+        let children = all.iter().filter(hangs).map(|node| {
+            let word = |name: &str| node[name].as_str().unwrap_or_default();
+            let info = node["info"].as_array().into_iter().flatten();
+            let info = info.filter_map(|item| Some(format!("{} {}", item["name"].as_str()?, item["value"].as_str()?)));
+            let health = node["health"]["status"].as_str().unwrap_or_default().to_owned();
+            let detail = std::iter::once(health).chain(info).filter(|part| !part.is_empty()).collect::<Vec<_>>();
+            Node {
+                title: format!("{}/{}", word("kind"), word("name")),
+                detail: detail.join("  "),
+                children: below(all, word("uid"), depth + 1),
+            }
+        });
+        children.collect()
+    }
+    let mut roots = Vec::new();
+    for node in all.iter().filter(|node| parents(node).is_empty()) {
+        let key =
+            ObjectKey::of(&text(node, "group"), &text(node, "kind"), &text(node, "namespace"), &text(node, "name"));
+        let children = below(all, &text(node, "uid"), 0);
+        match application.status.resources.iter().find(|resource| resource.key() == key) {
+            Some(resource) => roots.push(resource_tables::node(resource, children)),
+            None => {
+                let detail = node["health"]["status"].as_str().unwrap_or_default().to_owned();
+                roots.push(Node { title: format!("{}/{}", key.kind, key.name), detail, children });
+            }
+        }
+    }
+    roots
+}
+
 async fn tree(session: &Session<'_>, application: &landfall_model::application::Application) -> anyhow::Result<String> {
+    if let Some(server) = &session.server {
+        let metadata = &application.metadata;
+        let (path, namespace) = session.address(&format!("{}/{}", metadata.namespace, metadata.name));
+        let answer = server.get(&format!("{path}/resource-tree"), &[("appNamespace", &namespace)]).await?;
+        return Ok(resource_tables::tree(&told(application, &answer)));
+    }
     let cluster = &session.applications.cluster;
     let discovery = cluster.discovery().await.map_err(crate::applications::explained)?;
     let mut children: BTreeMap<String, Vec<(ObjectKey, String, String)>> = BTreeMap::new();
@@ -205,6 +258,19 @@ fn nodes(uid: &str, children: &BTreeMap<String, Vec<(ObjectKey, String, String)>
         .collect();
     nodes.sort_by(|a, b| a.title.cmp(&b.title));
     nodes
+}
+
+/// What the project's windows say now, if a server is asked; it knows its time and its clusters.
+async fn windows(session: &Session<'_>, found: &Found) -> Option<String> {
+    let server = session.server.as_ref()?;
+    let (path, namespace) = session.address(&found.qualified_name());
+    let answer = server.get(&format!("{path}/syncwindows"), &[("appNamespace", &namespace)]).await.ok()?;
+    let count = answer["assignedWindows"].as_array().map_or(0, Vec::len);
+    let said = match (answer["canSync"] == true, count) {
+        (true, _) => "Sync Allowed".to_owned(),
+        (false, count) => format!("Sync Denied ({count} assigned)"),
+    };
+    Some(format!("{:<20}{said}\n", "SyncWindow:"))
 }
 
 /// Arguments of `app history`.

@@ -57,7 +57,7 @@ pub(super) async fn add(session: &Session<'_>, arguments: &AddSourceArguments) -
             arguments.name
         );
     }
-    let mut source = arguments.spec.new_source()?;
+    let mut source = arguments.spec.new_source(&|file| session.outside.read(file))?;
     for (field, value) in [("name", &arguments.source_name), ("ref", &arguments.reference)] {
         if let Some(value) = value {
             source[field] = json!(value);
