@@ -120,6 +120,8 @@ struct State {
     project_objects: BTreeMap<String, Arc<Value>>,
     last_event: u64,
     recent: VecDeque<(u64, AppKey, String)>,
+    /// The resource versions at which Applications ended, the oldest first.
+    ends: VecDeque<(AppKey, String)>,
     secrets: BTreeMap<String, Value>,
     config_maps: BTreeMap<String, Value>,
     installed: Option<Arc<Installed>>,
@@ -146,6 +148,8 @@ impl Default for Home {
     }
 }
 
+/// How many ends of Applications are remembered: as many as can be seen while an answer is on its way.
+const ENDS_MAX: usize = 1_024;
 /// How many events a listener may be behind before it has to list again.
 const FEED_LENGTH: usize = 4096;
 /// How many events back a listener that was away may ask for.
@@ -310,14 +314,29 @@ impl Home {
         Ok(true)
     }
 
-    /// Puts in what the API answered to our own write of an Application; its echo will wake nobody.
-    pub fn wrote(&self, key: &AppKey, answer: &Value) {
+    /// Puts in what the API answered to our own write of an Application; its echo will wake nobody. Answers overtake what
+    /// is watched, and are overtaken: one that is older than what is known, or than the object's end, changes nothing.
+    /// Returns the Application as it is known then; as the answer has it if it is gone.
+    pub fn wrote(&self, key: &AppKey, answer: &Value) -> Arc<Known> {
         let mut state = self.state();
-        state.written.insert(key.clone(), object::resource_version(answer).to_owned());
-        let known = Arc::new(known(answer));
-        let is_new = state.applications.insert(key.clone(), known.clone()).is_none();
+        let version = object::resource_version(answer);
+        let answered = Arc::new(known(answer));
+        if state.has_ended_since(key, version) {
+            return answered;
+        }
+        if state.written.get(key).is_none_or(|written| !is_at_most(version, written)) {
+            state.written.insert(key.clone(), version.to_owned());
+        }
+        match state.applications.get(key) {
+            Some(newer) if newer.resource_version != version && is_at_most(version, &newer.resource_version) => {
+                return newer.clone();
+            }
+            _ => {}
+        }
+        let is_new = state.applications.insert(key.clone(), answered.clone()).is_none();
         let what = if is_new { HappenedTo::Added } else { HappenedTo::Modified };
-        self.tell(&mut state, key, known, what);
+        self.tell(&mut state, key, answered.clone(), what);
+        answered
     }
 
     /// Reads how repositories are reached from the Secrets and ConfigMaps, with the problems found.
@@ -416,7 +435,18 @@ impl Home {
                 gone.iter().flat_map(|(namespace, name)| state.remove(kind, namespace, name)).collect()
             }
             Observation::Applied(value) => state.put(kind, value),
-            Observation::Deleted(value) => state.remove(kind, object::namespace(&value), object::name(&value)),
+            Observation::Deleted(value) => {
+                let version = object::resource_version(&value);
+                let at = (object::namespace(&value).to_owned(), object::name(&value).to_owned());
+                if kind == HomeKind::Application {
+                    // What was made anew under its name came with our own write's answer, and stays.
+                    if state.is_newer(&at, version) {
+                        return Vec::new();
+                    }
+                    state.end(AppKey::of(&value), version);
+                }
+                state.remove(kind, &at.0, &at.1)
+            }
             Observation::Failed(error) => {
                 if state.listed.get(slot(kind)) != Some(&Listed::Yes) {
                     state.listed.insert(slot(kind), Listed::Failed(error.to_string()));
@@ -513,6 +543,20 @@ impl State {
         self.applications.get(&key).is_some_and(|known| !is_at_most(&known.resource_version, version))
     }
 
+    /// Remembers at which resource version an Application ended.
+    fn end(&mut self, key: AppKey, version: &str) {
+        if self.ends.len() == ENDS_MAX {
+            self.ends.pop_front();
+        }
+        self.ends.push_back((key, version.to_owned()));
+    }
+
+    /// Says whether an Application ended after a resource version.
+    fn has_ended_since(&self, key: &AppKey, version: &str) -> bool {
+        let last = self.ends.iter().rev().find(|(known, _)| known == key);
+        last.is_some_and(|(_, end)| is_at_most(version, end))
+    }
+
     fn names(&self, kind: HomeKind) -> Vec<String> {
         match kind {
             HomeKind::Application => self.applications.keys().map(AppKey::to_string).collect(),
@@ -540,7 +584,7 @@ impl State {
                     return told_late;
                 }
                 let is_echo = self.written.get(&key).is_some_and(|written| is_at_most(version, written));
-                if is_echo {
+                if is_echo && self.applications.contains_key(&key) {
                     return told_late;
                 }
                 self.applications.insert(key.clone(), Arc::new(known(&value)));
@@ -624,4 +668,51 @@ fn wish(value: &Value) -> u64 {
     serde_json::to_vec(spec).expect("JSON values serialise").hash(&mut hasher);
     object::deletion_time(value).is_some().hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn application(uid: &str, version: &str) -> Value {
+        json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+            "metadata": {"name": "shop", "namespace": "argocd", "uid": uid, "resourceVersion": version},
+            "spec": {"project": "default", "destination": {"name": "in-cluster"}, "source": {"repoURL": "https://a.test/b"}},
+        })
+    }
+
+    fn key() -> AppKey {
+        AppKey::of(&application("", ""))
+    }
+
+    fn version(home: &Home) -> Option<String> {
+        home.application(&key()).map(|known| known.resource_version.clone())
+    }
+
+    #[test]
+    fn what_was_made_anew_stays_when_the_end_of_the_one_before_is_told_late() {
+        let home = Home::default();
+        home.observe(HomeKind::Application, Observation::Applied(application("first", "5")));
+        home.wrote(&key(), &application("second", "9"));
+        let changes = home.observe(HomeKind::Application, Observation::Deleted(application("first", "8")));
+        assert_eq!((version(&home).as_deref(), changes.len()), (Some("9"), 0));
+        home.observe(HomeKind::Application, Observation::Applied(application("second", "9")));
+        assert_eq!(version(&home).as_deref(), Some("9"));
+    }
+
+    #[test]
+    fn an_answer_that_is_older_than_the_end_or_than_what_is_known_changes_nothing() {
+        let home = Home::default();
+        home.observe(HomeKind::Application, Observation::Applied(application("first", "7")));
+        assert_eq!(home.wrote(&key(), &application("first", "6")).resource_version, "7");
+        assert_eq!(version(&home).as_deref(), Some("7"));
+        home.observe(HomeKind::Application, Observation::Deleted(application("first", "9")));
+        home.wrote(&key(), &application("first", "8"));
+        assert_eq!(version(&home), None, "it came back from the dead");
+        home.wrote(&key(), &application("second", "10"));
+        assert_eq!(version(&home).as_deref(), Some("10"));
+    }
 }

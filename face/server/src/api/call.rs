@@ -207,9 +207,9 @@ impl Call {
     /// Takes in what the cluster answered to a write of an Application.
     pub(crate) fn took(&self, key: &AppKey, answer: &Value) -> Arc<Known> {
         let controller = self.controller();
-        controller.home.wrote(key, answer);
+        let known = controller.home.wrote(key, answer);
         controller.queue.push(key.clone());
-        controller.home.application(key).expect("it was put in just now")
+        known
     }
 
     /// Deletes an object of the home cluster. `false` if it was not there.
