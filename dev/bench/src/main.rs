@@ -8,6 +8,7 @@
 //! from the webhook to the change. S4: at rest, the share of a core and the requests. S5: a hand edit of one owned field,
 //! undone. S7: commits that touch no, 1, 10 and all folders of a repository that all applications read.
 
+mod api;
 mod calibrator;
 mod git_server;
 mod observer;
@@ -39,6 +40,9 @@ struct Arguments {
     /// Measure the embedded control plane beside the real one instead
     #[arg(long)]
     sandbox: bool,
+    /// Measure the API under load instead; the figures are meant for --applications 5000
+    #[arg(long)]
+    api: bool,
     /// With --sandbox: only these of start, apply, list, watch, memory
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -60,7 +64,11 @@ struct Arguments {
 async fn main() -> ExitCode {
     let _already_set = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = Arguments::parse();
-    let measured = if arguments.sandbox { sandbox::run(&arguments).await } else { scenario::run(&arguments).await };
+    let measured = match (arguments.sandbox, arguments.api) {
+        (true, _) => sandbox::run(&arguments).await,
+        (false, true) => api::run(&arguments).await,
+        (false, false) => scenario::run(&arguments).await,
+    };
     match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

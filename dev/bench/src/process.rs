@@ -22,6 +22,11 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the controller. It polls every 120 s, as an installation does: what is timed comes by webhook.
     pub(crate) fn start(arguments: &Arguments, world: &World) -> anyhow::Result<Self> {
+        Self::start_with(arguments, world, &[])
+    }
+
+    /// The same with further arguments.
+    pub(crate) fn start_with(arguments: &Arguments, world: &World, further: &[&str]) -> anyhow::Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = format!("127.0.0.1:{port}");
         let log = std::fs::File::create(world.directory.path().join("controller.log"))?;
@@ -36,6 +41,7 @@ impl Process {
         };
         let child = command
             .args(["controller", "--metrics-address", &address])
+            .args(further)
             .env("KUBECONFIG", &world.testbed.kubeconfig)
             .env("LANDFALL_CACHE", world.directory.path().join("cache"))
             .env("LANDFALL_LOG", "warn")

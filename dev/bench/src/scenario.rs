@@ -173,7 +173,7 @@ fn told(requests: &Requests) -> String {
     if told.is_empty() { "none".to_owned() } else { told.join(", ") }
 }
 
-async fn wait_all_settled(world: &World, count: usize) -> anyhow::Result<()> {
+pub(crate) async fn wait_all_settled(world: &World, count: usize) -> anyhow::Result<()> {
     let kind = world.kind(&GroupVersionKind::of("argoproj.io/v1alpha1", "Application")).await?;
     let list = || ListRequest {
         selection: Selection { namespace: "argocd".to_owned(), ..Selection::default() },
@@ -217,7 +217,7 @@ async fn wait_all_settled(world: &World, count: usize) -> anyhow::Result<()> {
     }
 }
 
-fn percentiles(mut times: Vec<Duration>) -> String {
+pub(crate) fn percentiles(mut times: Vec<Duration>) -> String {
     times.sort();
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1000.0;
     format!("p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms over {}", at(0.5), at(0.99), at(1.0), times.len())

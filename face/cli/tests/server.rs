@@ -349,7 +349,7 @@ async fn applications_are_listed_synced_rolled_back_and_deleted_through_the_api(
     let gone = desk.run(&["app", "get", "gone"]).await.unwrap_err();
     assert!(gone.contains("there is no Application"), "{gone}");
     let hidden = desk.run(&["app", "get", "hidden"]).await.unwrap_err();
-    assert!(hidden.contains("permission denied") && hidden.contains("ask for a role"), "{hidden}");
+    assert!(hidden.contains("there is no Application") && hidden.contains("that you may see"), "{hidden}");
 }
 
 #[tokio::test]
