@@ -48,6 +48,8 @@ pub(crate) struct Choice {
     pub(crate) seconds_max: u64,
     /// Whether specs that are not in the list are run too; then all that contain `focus`.
     pub(crate) is_unlisted: bool,
+    /// When the suite is cut off, in seconds; what was not done by then fails.
+    pub(crate) limit_s: u64,
     /// Where the suite's own log goes, if it is to be kept.
     pub(crate) log: Option<PathBuf>,
 }
@@ -94,7 +96,7 @@ pub(crate) fn run(on: Plane, choice: &Choice) -> anyhow::Result<ExitCode> {
             .enumerate()
             .map(|(index, part)| {
                 let (suite, programs, log) = (&suite, &programs.directory, choice.log.as_deref());
-                scope.spawn(move || play(on, !choice.is_unlisted, part, suite, programs, log.filter(|_| index == 0)))
+                scope.spawn(move || play(on, choice, part, suite, programs, log.filter(|_| index == 0)))
             })
             .collect();
         running.into_iter().map(|part| part.join().unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked")))).collect()
@@ -137,7 +139,7 @@ fn divided(mut specs: Vec<Spec>, count: usize) -> Vec<Vec<String>> {
 /// Runs some specs against a control plane of their own.
 fn play(
     on: Plane,
-    is_exact: bool,
+    choice: &Choice,
     names: &[String],
     suite: &Path,
     programs: &Path,
@@ -164,15 +166,18 @@ fn play(
             kubeconfig
         }
     };
-    let pattern: Vec<String> = if is_exact { names.iter().map(|name| quoted(name)).collect() } else { names.to_vec() };
+    let pattern: Vec<String> =
+        if !choice.is_unlisted { names.iter().map(|name| quoted(name)).collect() } else { names.to_vec() };
     let log = std::fs::File::create(kept_log.map_or_else(|| directory.path().join("log"), Path::to_owned))?;
     Command::new(suite)
         .args([
             "--provider=skeleton",
             "--allowed-not-ready-nodes=10",
             "--ginkgo.silence-skips",
+            "--ginkgo.no-color",
             "--ginkgo.skip=\\[Slow\\]",
         ])
+        .arg(format!("--ginkgo.timeout={}s", choice.limit_s))
         .arg(format!("--kubeconfig={}", kubeconfig.display()))
         .arg(format!("--kubectl-path={}", programs.join("kubectl").display()))
         .arg(format!("--ginkgo.focus={}", pattern.join("|")))
@@ -188,6 +193,8 @@ fn play(
 
 /// What the suite's report says of a spec; nothing for what was not run.
 fn verdict(spec: &Value) -> Option<Verdict> {
+    // The report has nodes of the suite's own around the specs.
+    spec.get("LeafNodeType").and_then(Value::as_str).filter(|kind| *kind == "It")?;
     let text = spec.get("LeafNodeText").and_then(Value::as_str).filter(|text| !text.is_empty())?;
     let state = spec.get("State").and_then(Value::as_str).filter(|state| !matches!(*state, "skipped" | "pending"))?;
     let containers = spec.get("ContainerHierarchyTexts").and_then(Value::as_array).into_iter().flatten();

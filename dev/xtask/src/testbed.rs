@@ -33,6 +33,9 @@ pub(crate) enum Act {
         /// All specs of the suite that contain the focus, not only those of the list
         #[arg(long)]
         unlisted: bool,
+        /// Cut the suite off after so many seconds
+        #[arg(long, default_value_t = 1800)]
+        limit: u64,
         /// Keep the suite's log here
         #[arg(long)]
         log: Option<PathBuf>,
@@ -62,11 +65,12 @@ pub(crate) fn run(act: &Act) -> anyhow::Result<ExitCode> {
             crate::report(&format!("a control plane serves at {server}; KUBECONFIG={}", kubeconfig.display()));
         }
         Act::Down => down(&directory)?,
-        Act::Conformance { focus, on, seconds_max, unlisted, log } => {
+        Act::Conformance { focus, on, seconds_max, unlisted, limit, log } => {
             let choice = crate::specs::Choice {
                 focus: focus.clone(),
                 seconds_max: *seconds_max,
                 is_unlisted: *unlisted,
+                limit_s: *limit,
                 log: log.clone(),
             };
             return crate::specs::run(*on, &choice);
