@@ -163,22 +163,30 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, handler: Handler, 
         };
         let (acceptor, handler, stop) = (acceptor.clone(), handler.clone(), stop.clone());
         let activity = Arc::new(Activity::new());
+        let is_crowded = places.available_permits() < places_max / 4;
+        let patience = if is_crowded { IDLE_CROWDED_MAX } else { PATIENCE };
         let idle = idle(Arc::clone(&activity), Arc::clone(&places), places_max);
         tokio::spawn(async move {
             let _place = place;
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = idle => tracing::debug!("a connection was quiet for too long"),
-                () = connection(stream, acceptor, handler, activity) => {}
+                () = connection(stream, acceptor, handler, activity, patience) => {}
             }
         });
     }
 }
 
-async fn connection(stream: TcpStream, acceptor: TlsAcceptor, handler: Handler, activity: Arc<Activity>) {
+async fn connection(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    handler: Handler,
+    activity: Arc<Activity>,
+    patience: Duration,
+) {
     // Small answers shall not wait for more; a socket that cannot do that works all the same.
     let _ = stream.set_nodelay(true);
-    let stream = match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
+    let stream = match tokio::time::timeout(patience, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(why)) => {
             tracing::debug!(%why, "a TLS handshake failed");
@@ -199,7 +207,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, handler: Handler, 
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX).max_header_list_size(64 * 1024);
     if let Err(why) = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await {
         tracing::debug!(%why, "a connection broke off");
