@@ -145,7 +145,11 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
     if let Some(labels) = json::object(template, "/metadata/labels") {
         check_labels(labels, "spec.template.labels", causes);
     }
-    validate_pod::spec(template.get("spec").unwrap_or(&Value::Null), "spec.template.spec", causes);
+    let spec = template.get("spec").unwrap_or(&Value::Null);
+    match with_claims(value, spec).filter(|_| resource == "statefulsets.apps") {
+        Some(spec) => validate_pod::spec(&spec, "spec.template.spec", causes),
+        None => validate_pod::spec(spec, "spec.template.spec", causes),
+    }
     let policy = json::text(template, "/spec/restartPolicy");
     if policy != "Always" && !policy.is_empty() {
         causes.push(Cause::not_supported("spec.template.spec.restartPolicy", &json!(policy), &["Always"]));
@@ -238,6 +242,23 @@ fn workload(resource: &str, value: &Value, old: Option<&Value>, causes: &mut Vec
     } else if !is_old_kind {
         immutable(old, value, "/spec/selector", "spec.selector", causes);
     }
+}
+
+/// The pod spec of a StatefulSet with the volumes that its claims will be; `None` without claims.
+fn with_claims(set: &Value, spec: &Value) -> Option<Value> {
+    let claims = json::list(set, "/spec/volumeClaimTemplates");
+    if claims.is_empty() || !spec.is_object() {
+        return None;
+    }
+    let mut volumes = json::list(spec, "/volumes").to_vec();
+    for name in claims.iter().map(json::name).filter(|name| !name.is_empty()) {
+        // A claim takes the place of a volume of its name.
+        volumes.retain(|volume| json::text(volume, "/name") != name);
+        volumes.push(json!({"name": name, "persistentVolumeClaim": {"claimName": name}}));
+    }
+    let mut whole = spec.clone();
+    json::set(&mut whole, &["volumes"], volumes);
+    Some(whole)
 }
 
 /// The refusal of a strategy of an unknown type, as Go's structs are shown.

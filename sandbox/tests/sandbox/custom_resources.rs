@@ -196,3 +196,21 @@ async fn discovery_shows_built_in_and_custom_kinds_in_both_forms() {
     assert_eq!(count(&old), count(&new));
     assert!(count(&old) > 60);
 }
+
+#[tokio::test]
+async fn objects_have_the_defaults_that_their_definition_was_given_later() {
+    let sandbox = sandbox().await;
+    let client = client(&sandbox);
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    definitions.create(&PostParams::default(), &definition()).await.unwrap();
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("example.com", "v1", "Widget"));
+    let widgets: Api<DynamicObject> = Api::default_namespaced_with(client.clone(), &resource);
+    let made = widgets.create(&PostParams::default(), &widget("one", json!({"size": 2}))).await.unwrap();
+    let mut versions = serde_json::to_value(definition()).unwrap()["spec"]["versions"].clone();
+    versions[0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["port"]["default"] = json!(8080);
+    let patch = Patch::Merge(json!({"spec": {"versions": versions}}));
+    definitions.patch("widgets.example.com", &PatchParams::default(), &patch).await.unwrap();
+    let read = widgets.get("one").await.unwrap();
+    assert_eq!(read.data["spec"]["port"], 8080);
+    assert_eq!(read.metadata.resource_version, made.metadata.resource_version, "nobody wrote it");
+}

@@ -234,3 +234,28 @@ async fn a_dry_run_answers_and_changes_nothing() {
     assert!(maps.create(&dry, &config_map("one", "a", "1")).await.unwrap().metadata.uid.is_some());
     assert_eq!(code(&maps.get("one").await.unwrap_err()), 404);
 }
+
+#[tokio::test]
+async fn a_circle_of_owners_goes_with_any_of_its_members() {
+    let sandbox = sandbox().await;
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&sandbox));
+    let names = ["one", "two", "three"];
+    let mut uids = Vec::new();
+    for name in names {
+        let made = maps.create(&PostParams::default(), &config_map(name, "a", "b")).await.unwrap();
+        uids.push(made.metadata.uid.unwrap());
+    }
+    for (index, name) in names.iter().enumerate() {
+        // Each is owned by the one before it, the first by the last.
+        let owner = (index + names.len() - 1) % names.len();
+        let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": names[owner], "uid": uids[owner],
+            "controller": true, "blockOwnerDeletion": true});
+        let patch = Patch::Merge(json!({"metadata": {"ownerReferences": [reference]}}));
+        maps.patch(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+    maps.delete("one", &DeleteParams::foreground()).await.unwrap();
+    sandbox.settle().await;
+    for name in names {
+        assert!(maps.get_opt(name).await.unwrap().is_none(), "{name} is still there");
+    }
+}

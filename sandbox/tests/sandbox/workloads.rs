@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::common::{client, deployment, object, sandbox};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
+use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use landfall_sandbox::{Clock, Sandbox};
 use serde_json::{Value, json};
 
 #[expect(clippy::unwrap_used, reason = "a helper of tests: what is missing fails them")]
@@ -184,6 +186,8 @@ async fn a_stateful_set_starts_and_updates_one_pod_after_the_other() {
     wanted["spec"]["serviceName"] = json!("db");
     wanted["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]);
+    wanted["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] =
+        json!([{"name": "data", "mountPath": "/data"}]);
     wanted["spec"]["template"]["metadata"]["annotations"] = json!({"sandbox.landfall.io/fault": "slow-start=10s"});
     sets.create(&PostParams::default(), &object(wanted)).await.unwrap();
     sandbox.advance(Duration::from_secs(5)).await;
@@ -427,4 +431,46 @@ async fn claims_of_a_stateful_set_go_with_it_only_if_it_says_so() {
     }
     sandbox.advance(Duration::from_secs(60)).await;
     assert_eq!((count("keeps").await, count("gives").await), (3, 0));
+}
+
+#[tokio::test]
+async fn a_more_important_pod_makes_itself_room_and_no_less_important_one_takes_it() {
+    let sandbox = Sandbox::builder()
+        .clock(Clock::driven("2026-01-02T03:04:05Z".parse().unwrap()))
+        .nodes(1)
+        .start()
+        .await
+        .unwrap();
+    let client = client(&sandbox);
+    let classes: Api<PriorityClass> = Api::all(client.clone());
+    for (name, value) in [("low", 1), ("high", 1000)] {
+        classes
+            .create(&PostParams::default(), &object(json!({"metadata": {"name": name}, "value": value})))
+            .await
+            .unwrap();
+    }
+    // A node has 32 cores: two pods of 15 fill it.
+    let mut low = deployment("low", 2, "web:1");
+    let set = |workload: &mut Value, class: &str| {
+        let spec = &mut workload["spec"]["template"]["spec"];
+        spec["priorityClassName"] = json!(class);
+        spec["containers"][0]["resources"] = json!({"requests": {"cpu": "15"}});
+    };
+    set(&mut low, "low");
+    let deployments: Api<Deployment> = Api::default_namespaced(client.clone());
+    deployments.create(&PostParams::default(), &object(low)).await.unwrap();
+    sandbox.settle().await;
+    let mut high = deployment("high", 1, "web:1");
+    set(&mut high, "high");
+    deployments.create(&PostParams::default(), &object(high)).await.unwrap();
+    sandbox.advance(Duration::from_secs(60)).await;
+    let pods: Api<Pod> = Api::default_namespaced(client);
+    let phases = async |app: &str| {
+        let listed = pods.list(&ListParams::default().labels(&format!("app={app}"))).await.unwrap();
+        let mut phases: Vec<String> = listed.items.into_iter().filter_map(|pod| pod.status?.phase).collect();
+        phases.sort();
+        phases
+    };
+    assert_eq!(phases("high").await, ["Running"]);
+    assert_eq!(phases("low").await, ["Pending", "Running"]);
 }
