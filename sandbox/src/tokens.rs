@@ -64,6 +64,19 @@ impl Identity {
         }
     }
 
+    /// Says of an account's identity on behalf of which pod, and on which node, it is used.
+    pub(crate) fn bind_to_pod(&mut self, pod: &Value, node: Option<&Value>) {
+        let mut say = |key: &str, text: &str| {
+            self.extra.insert(format!("authentication.kubernetes.io/{key}"), vec![text.to_string()]);
+        };
+        say("pod-name", crate::json::name(pod));
+        say("pod-uid", crate::json::uid(pod));
+        if let Some(node) = node {
+            say("node-name", crate::json::name(node));
+            say("node-uid", crate::json::uid(node));
+        }
+    }
+
     /// True for members of a group.
     pub(crate) fn is_in(&self, group: &str) -> bool {
         self.groups.iter().any(|held| held == group)
@@ -100,6 +113,9 @@ pub(crate) struct Issued {
     pub(crate) bound: Option<(String, String, String)>,
 }
 
+/// When so many tokens are held, those that have ended are forgotten.
+const ISSUED_MAX: usize = 10_000;
+
 /// The tokens in use; they live as long as the process.
 #[derive(Default)]
 pub(crate) struct Tokens {
@@ -113,7 +129,7 @@ impl Tokens {
     }
 
     /// Makes a token that nobody can forge.
-    pub(crate) fn issue(&self, issued: Issued, now: jiff::Timestamp) -> Result<String, &'static str> {
+    pub(crate) fn issue(&self, mut issued: Issued, now: jiff::Timestamp) -> Result<String, &'static str> {
         let mut secret = [0_u8; 16];
         rustls::crypto::aws_lc_rs::default_provider()
             .secure_random
@@ -130,11 +146,17 @@ impl Tokens {
             "aud": issued.audiences, "exp": issued.expires.as_second(), "iat": now.as_second(), "nbf": now.as_second(),
             "iss": ISSUER, "jti": URL_SAFE_NO_PAD.encode(secret), "sub": issued.user.name, "kubernetes.io": private,
         });
+        let credential = format!("JTI={}", URL_SAFE_NO_PAD.encode(secret));
+        issued.user.extra.insert("authentication.kubernetes.io/credential-id".into(), vec![credential]);
         let head = json!({"alg": "ES256", "kid": self.key_id()});
         let signed = format!("{}.{}", part(&head), part(&claims));
         let signature = key.sign(signed.as_bytes()).map_err(|_| "the token cannot be signed")?;
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(fixed_signature(&signature)));
-        self.issued.lock().expect("no holder of this lock panics").insert(token.clone(), issued);
+        let mut held = self.issued.lock().expect("no holder of this lock panics");
+        if held.len() >= ISSUED_MAX {
+            held.retain(|_, issued| issued.expires > now);
+        }
+        held.insert(token.clone(), issued);
         Ok(token)
     }
 

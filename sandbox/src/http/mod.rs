@@ -12,6 +12,7 @@ mod control;
 mod conversion;
 mod document;
 mod faulty;
+mod files;
 mod identity;
 mod measures;
 mod negotiate;

@@ -43,7 +43,7 @@ impl Handler {
             ("pods", "log", &Method::GET) => self.log(request, resource, path, name),
             ("pods", "exec" | "attach" | "portforward", &Method::GET | &Method::POST) => {
                 let pod = self.core.get(resource, path.namespace.as_deref().unwrap_or_default(), name)?;
-                super::streams::open(request, &pod.value, act)
+                super::streams::open(self, request, &pod.value, act)
             }
             ("services", "proxy", _) => {
                 let namespace = path.namespace.as_deref().unwrap_or_default();
@@ -230,8 +230,8 @@ impl Handler {
             return Err(ApiError::conflict(key, name, &why));
         }
         if kind == "Pod" {
-            user.extra.insert("authentication.kubernetes.io/pod-name".into(), vec![name.to_string()]);
-            user.extra.insert("authentication.kubernetes.io/pod-uid".into(), vec![uid.clone()]);
+            let node = self.core.store.get(&"nodes".into(), "", json::text(&held.value, "/spec/nodeName"));
+            user.bind_to_pod(&held.value, node.as_ref().map(|node| &*node.value));
         }
         Ok(Some((kind.to_string(), name.to_string(), uid)))
     }

@@ -1,8 +1,10 @@
 //! Streams into a simulated pod: exec and attach over WebSocket, canned; port-forward is refused.
 //!
 //! The protocol is `v5.channel.k8s.io` (and v4): the first byte of every message says which stream it is of.
-//! Nothing runs in the pods, so commands are played: what the command plainly says is done (`echo`, `true`, `false`, `exit`, `hostname`, `env`, `cat` of standard input),
+//! Nothing runs in the pods, so commands are played: what the command plainly says is done (`echo`, `true`, `false`, `exit`, `hostname`, `env`, `cat` of standard input and of files in volumes),
 //! anything else says on standard error that there is no process.
+
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,8 +16,8 @@ use serde_json::{Value, json};
 use sha1::Digest as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::Request;
 use super::body::SandboxBody;
+use super::{Handler, Request, files};
 use crate::error::ApiError;
 use crate::json;
 
@@ -39,7 +41,12 @@ struct Played {
 }
 
 /// Answers a request for a stream: the switch of protocols, after which the command is played.
-pub(super) fn open(request: &Request<'_>, pod: &Value, subresource: &str) -> Result<Response<SandboxBody>, ApiError> {
+pub(super) fn open(
+    handler: &Handler,
+    request: &Request<'_>,
+    pod: &Value,
+    subresource: &str,
+) -> Result<Response<SandboxBody>, ApiError> {
     if subresource == "portforward" {
         return Err(ApiError::bad_request(
             "port-forward is not served: the pods of this server are simulated, so nothing listens on their ports; \
@@ -69,7 +76,10 @@ pub(super) fn open(request: &Request<'_>, pod: &Value, subresource: &str) -> Res
             reads_stdin: false,
         }
     } else {
-        play(pod, &commands)
+        // Tokens among them are made anew, so only who reads files has them.
+        let reads = commands.iter().any(|word| word.split_whitespace().any(|word| word == "cat"));
+        let files = if reads { files::of(handler, pod, &container) } else { BTreeMap::new() };
+        play(pod, &files, &commands)
     };
     let is_v5 = protocol.starts_with("v5");
     let takes_stdin = request.params.flag_given("stdin");
@@ -127,12 +137,12 @@ fn container(request: &Request<'_>, pod: &Value) -> Result<String, ApiError> {
 }
 
 /// Plays a command.
-fn play(pod: &Value, command: &[String]) -> Played {
+fn play(pod: &Value, files: &BTreeMap<String, String>, command: &[String]) -> Played {
     let quiet = |code: i32| Played { stdout: String::new(), stderr: String::new(), code, reads_stdin: false };
     let says = |text: String| Played { stdout: text, stderr: String::new(), code: 0, reads_stdin: false };
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     match words.as_slice() {
-        [shell, "-c" | "-ec" | "-lc", script] if shell.ends_with("sh") => script_of(pod, script),
+        [shell, "-c" | "-ec" | "-lc", script] if shell.ends_with("sh") => script_of(pod, files, script),
         ["true" | "/bin/true"] => quiet(0),
         ["false" | "/bin/false"] => quiet(1),
         ["exit", code] => quiet(code.parse().unwrap_or(0)),
@@ -146,6 +156,19 @@ fn play(pod: &Value, command: &[String]) -> Played {
             held.map_or_else(|| quiet(1), |held| says(format!("{held}\n")))
         }
         ["cat"] => Played { reads_stdin: true, ..quiet(0) },
+        ["cat", paths @ ..] => {
+            let mut all = quiet(0);
+            for path in paths {
+                match files.get(*path) {
+                    Some(text) => all.stdout.push_str(text),
+                    None => {
+                        all.stderr.push_str(&format!("cat: can't open '{path}': No such file or directory\n"));
+                        all.code = 1;
+                    }
+                }
+            }
+            all
+        }
         ["sleep", ..] => quiet(0),
         [program, ..] => Played {
             stderr: format!("{program}: this container is simulated, so there is no process to run it\n"),
@@ -156,14 +179,14 @@ fn play(pod: &Value, command: &[String]) -> Played {
     }
 }
 
-fn script_of(pod: &Value, script: &str) -> Played {
+fn script_of(pod: &Value, files: &BTreeMap<String, String>, script: &str) -> Played {
     let mut whole = Played { stdout: String::new(), stderr: String::new(), code: 0, reads_stdin: false };
     for part in
         script.split([';', '\n']).flat_map(|part| part.split("&&")).map(str::trim).filter(|part| !part.is_empty())
     {
         let words: Vec<String> =
             part.split_whitespace().map(|word| word.trim_matches(['"', '\'']).to_string()).collect();
-        let one = play(pod, &words);
+        let one = play(pod, files, &words);
         whole.stdout.push_str(&one.stdout);
         whole.stderr.push_str(&one.stderr);
         whole.code = one.code;
