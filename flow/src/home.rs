@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use base64::Engine as _;
 use landfall_model::annotations::SECRET_TYPE_LABEL;
@@ -55,6 +55,8 @@ pub struct Known {
     pub status: Value,
     /// The resource version it was read at.
     pub resource_version: String,
+    /// What people search in, made when somebody does.
+    pub search: OnceLock<Box<str>>,
     /// The whole object as JSON text, as the API answers with it.
     pub raw: Arc<[u8]>,
 }
@@ -120,6 +122,8 @@ struct State {
     project_objects: BTreeMap<String, Arc<Value>>,
     last_event: u64,
     recent: VecDeque<(u64, AppKey, String)>,
+    /// All Applications as they were at an event; there is no other way to change them.
+    all: Option<(u64, Arc<Vec<(AppKey, Arc<Known>)>>)>,
     /// The resource versions at which Applications ended, the oldest first.
     ends: VecDeque<(AppKey, String)>,
     secrets: BTreeMap<String, Value>,
@@ -201,6 +205,26 @@ impl Home {
     /// Lists the Applications.
     pub fn applications(&self) -> Vec<(AppKey, Arc<Known>)> {
         self.state().applications.iter().map(|(key, known)| (key.clone(), known.clone())).collect()
+    }
+
+    /// Lists the Applications by key, and says after which event: the same list until the next one.
+    pub fn all(&self) -> (Arc<Vec<(AppKey, Arc<Known>)>>, u64) {
+        let mut state = self.state();
+        let event = state.last_event;
+        if let Some((at, all)) = &state.all
+            && *at == event
+        {
+            return (all.clone(), event);
+        }
+        let all: Vec<_> = state.applications.iter().map(|(key, known)| (key.clone(), known.clone())).collect();
+        let all = Arc::new(all);
+        state.all = Some((event, all.clone()));
+        (all, event)
+    }
+
+    /// Counts the events so far.
+    pub fn last_event(&self) -> u64 {
+        self.state().last_event
     }
 
     /// Lists the Applications and hears of what happens to them from then on. The number is that of the last event before.
@@ -500,6 +524,7 @@ pub(crate) fn known(value: &Value) -> Known {
         application: Application::read(value),
         status: value.get("status").cloned().unwrap_or(Value::Null),
         resource_version: object::resource_version(value).to_owned(),
+        search: OnceLock::new(),
     }
 }
 

@@ -94,10 +94,17 @@ impl ApiArguments {
     fn router(&self, controller: Arc<Controller>, access: &Arc<Access>) -> anyhow::Result<axum::Router> {
         let epoch = format!("{:x}", controller.clock.now().as_millisecond());
         let version = env!("CARGO_PKG_VERSION");
-        let limits = Arc::default();
+        let (limits, pages) = Default::default();
         if self.disable_auth {
             let gate: Arc<dyn Gate> = Arc::new(Open);
-            return Ok(landfall_server::router_with_api(Arc::new(Api { controller, gate, version, epoch, limits })));
+            return Ok(landfall_server::router_with_api(Arc::new(Api {
+                controller,
+                gate,
+                version,
+                epoch,
+                limits,
+                pages,
+            })));
         }
         let authenticator = Authenticator::of(access.clone(), Arc::new(WebClient::default()));
         let sessions = Sessions::of(access.clone());
@@ -109,7 +116,7 @@ impl ApiArguments {
         let gate: Arc<dyn Gate> =
             Arc::new(Installation::of(authenticator.clone(), sessions.clone(), accounts.clone(), audit.clone()));
         let identity = Identity { authenticator: authenticator.clone(), sessions, accounts, audit };
-        let api = Arc::new(Api { controller, gate, version, epoch, limits });
+        let api = Arc::new(Api { controller, gate, version, epoch, limits, pages });
         let router = routes::router(identity).merge(landfall_server::router_with_api(api));
         Ok(router.layer(axum::middleware::from_fn_with_state(authenticator, layer::identify)))
     }

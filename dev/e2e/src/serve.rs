@@ -59,6 +59,7 @@ impl Serving {
             version: "test",
             epoch: "e2e".to_owned(),
             limits: Arc::default(),
+            pages: Default::default(),
         });
         let router = landfall_server::router_with_api(api);
         let task = tokio::spawn(async move {
@@ -93,7 +94,14 @@ impl Serving {
         let audit = Audit::of(controller.clock.clone(), None);
         let gate = Arc::new(Installation::of(authenticator.clone(), sessions.clone(), accounts.clone(), audit.clone()));
         let identity = Identity { authenticator: authenticator.clone(), sessions, accounts, audit };
-        let api = Arc::new(Api { controller, gate, version: "test", epoch: "e2e".to_owned(), limits: Arc::default() });
+        let api = Arc::new(Api {
+            controller,
+            gate,
+            version: "test",
+            epoch: "e2e".to_owned(),
+            limits: Arc::default(),
+            pages: Default::default(),
+        });
         let router = routes::router(identity).merge(landfall_server::router_with_api(api));
         let router = router.layer(axum::middleware::from_fn_with_state(authenticator, layer::identify));
         let serving = tokio::spawn(async move {

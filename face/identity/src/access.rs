@@ -161,6 +161,11 @@ impl Access {
         self.changes.subscribe()
     }
 
+    /// Counts the changes so far: what was decided by an older number may be decided otherwise now.
+    pub fn version(&self) -> u64 {
+        *self.changes.borrow()
+    }
+
     /// Keeps what is known up to date, until dropped.
     pub async fn run(self: Arc<Self>) {
         let informers = WATCHED.map(|(list, kind, labels, fields)| {

@@ -101,6 +101,11 @@ impl Caller {
     }
 
     /// Says whether the token was made for such a request. A token without scopes was made for all.
+    pub fn is_narrowed(&self) -> bool {
+        self.claims.contains_key(SCOPES_CLAIM)
+    }
+
+    /// Says whether what a token was narrowed to, if it was, takes a request in.
     pub fn is_in_scope(&self, resource: &str, action: &str, object: &str) -> bool {
         match self.claims.get(SCOPES_CLAIM) {
             None => true,

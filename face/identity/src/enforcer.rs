@@ -35,6 +35,11 @@ impl Enforcer {
         Self { access }
     }
 
+    /// The same as [`Snapshot::permits_all`], now.
+    pub fn permits_all(&self, caller: &Caller, resource: &str, action: &str) -> bool {
+        self.access.snapshot().permits_all(caller, resource, action)
+    }
+
     /// Lets a request through or refuses it with `PermissionDenied`.
     ///
     /// `object` is `<project>/<application>` (or `<project>/<namespace>/<application>` outside the control namespace) for
@@ -71,6 +76,19 @@ impl Enforcer {
 }
 
 impl Snapshot {
+    /// Says whether a request is permitted whatever object of any project it is about; `false` means only that each has to
+    /// be asked about.
+    pub fn permits_all(&self, caller: &Caller, resource: &str, action: &str) -> bool {
+        let groups = match caller.via {
+            Via::ProjectRole => return false,
+            Via::Provider => caller.groups(&self.settings.scopes),
+            Via::Account(_) | Via::Anonymous => Vec::new(),
+        };
+        let request = Request { subject: &caller.subject, groups: &groups, resource, action, object: "" };
+        let projects = self.projects.values().map(|project| &project.policy);
+        !caller.is_narrowed() && self.settings.policy.allows_every_object(projects, &request)
+    }
+
     /// Says whether a request is permitted.
     pub fn permits(&self, caller: &Caller, resource: &str, action: &str, object: &str) -> bool {
         if !caller.is_in_scope(resource, action, object) {

@@ -65,7 +65,14 @@ fn server() -> Router {
     let accounts = Accounts::of(sessions.clone());
     let audit = Audit::of(controller.clock.clone(), None);
     let gate = Arc::new(Installation::of(authenticator.clone(), sessions.clone(), accounts.clone(), audit.clone()));
-    let api = Arc::new(Api { controller, gate, version: "0", epoch: "test".to_owned(), limits: Arc::default() });
+    let api = Arc::new(Api {
+        controller,
+        gate,
+        version: "0",
+        epoch: "test".to_owned(),
+        limits: Arc::default(),
+        pages: Default::default(),
+    });
     let identity = Identity { authenticator: authenticator.clone(), sessions, accounts, audit };
     let routes = router(identity).merge(landfall_server::router_with_api(api));
     routes.layer(axum::middleware::from_fn_with_state(authenticator, identify))

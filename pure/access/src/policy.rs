@@ -52,6 +52,8 @@ struct Rule {
     resource: Pattern,
     action: Pattern,
     object: Pattern,
+    /// Whether the object matches whatever is asked for.
+    is_about_all: bool,
     is_denial: bool,
 }
 
@@ -163,7 +165,14 @@ impl Policy {
                     MatchMode::Glob => Pattern::read(text, None),
                     MatchMode::Regex => Pattern::read_or_expression(&format!("/{text}/")),
                 };
-                let rule = Rule { resource: read(resource), action: read(action), object: read(object), is_denial };
+                let is_about_all = mode == MatchMode::Glob && matches!(*object, "*" | "*/*");
+                let rule = Rule {
+                    resource: read(resource),
+                    action: read(action),
+                    object: read(object),
+                    is_about_all,
+                    is_denial,
+                };
                 self.rules_by_subject.entry((*subject).to_owned()).or_default().push(rule);
                 Ok(())
             }
@@ -196,6 +205,36 @@ impl Policy {
             .chain(groups)
             .filter(|candidate| !candidate.is_empty())
             .any(|candidate| is_permitted(&layers, candidate, request))
+    }
+
+    /// Says whether a request is allowed whatever object it is about, with the rules of these projects too. `false` means
+    /// only that each object has to be asked about. The object of `request` does not matter; it has a project.
+    pub fn allows_every_object<'a>(&'a self, projects: impl Iterator<Item = &'a Self>, request: &Request<'_>) -> bool {
+        let concerns = |rule: &Rule| rule.resource.matches(request.resource) && rule.action.matches(request.action);
+        let mut layers = std::iter::once(self).chain(projects);
+        let denies =
+            |layer: &Self| layer.rules_by_subject.values().flatten().any(|rule| rule.is_denial && concerns(rule));
+        if layers.any(denies) {
+            return false;
+        }
+        let allows = |subject: &str| {
+            let rules = self.rules_by_subject.get(subject).into_iter().flatten();
+            rules.into_iter().any(|rule| rule.is_about_all && !rule.is_denial && concerns(rule))
+        };
+        let mut subjects: Vec<&str> = [self.default_role.as_str(), request.subject].to_vec();
+        subjects.extend(request.groups.iter().map(String::as_str));
+        let mut known: BTreeSet<&str> = subjects.iter().copied().collect();
+        while let Some(subject) = subjects.pop() {
+            if !subject.is_empty() && allows(subject) {
+                return true;
+            }
+            for role in self.roles_by_subject.get(subject).into_iter().flatten() {
+                if known.insert(role) {
+                    subjects.push(role);
+                }
+            }
+        }
+        false
     }
 
     /// Reads the rules of one project alone, to be laid over the installation's with [`Self::allows_with`].
@@ -281,6 +320,21 @@ mod tests {
         assert!(!allows(&policy, "bob", "applications", "get", "team/shop"));
         let (open, _) = Policy::read("", "role:readonly", MatchMode::Glob);
         assert!(allows(&open, "bob", "applications", "get", "team/shop"));
+    }
+
+    #[test]
+    fn who_may_read_everything_is_found_out_at_once_unless_somebody_is_denied_something() {
+        let ask = |csv: &str, subject: &str, action: &str| {
+            let (policy, _) = Policy::read(csv, "", MatchMode::Glob);
+            let request = Request { subject, groups: &[], resource: "applications", action, object: "" };
+            policy.allows_every_object(std::iter::empty(), &request)
+        };
+        assert!(ask("", "admin", "get") && ask("", "admin", "sync"));
+        assert!(ask("g, ann, role:readonly", "ann", "get"));
+        assert!(!ask("g, ann, role:readonly", "ann", "sync"));
+        assert!(!ask("p, ann, applications, get, team/*, allow", "ann", "get"));
+        assert!(!ask("p, bob, applications, get, team/secret, deny", "admin", "get"), "each has to be asked about");
+        assert!(ask("p, bob, projects, get, secret, deny", "admin", "get"));
     }
 
     #[test]

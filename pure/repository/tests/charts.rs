@@ -199,7 +199,8 @@ fn dependencies_that_cannot_be_fetched_are_named() {
 #[test]
 fn an_index_written_by_hand_in_any_yaml_style_is_read_the_same() {
     let index = |text: &str| chart_index::read(text.as_bytes()).unwrap();
-    let block = index("apiVersion: v1\nentries:\n  web:\n  - name: web\n    version: 1.0.0\n    urls: [web-1.0.0.tgz]\n");
+    let block =
+        index("apiVersion: v1\nentries:\n  web:\n  - name: web\n    version: 1.0.0\n    urls: [web-1.0.0.tgz]\n");
     assert_eq!(block.versions_by_chart["web"][0].urls, ["web-1.0.0.tgz"]);
     for other in [
         "apiVersion: v1\nentries:\n  web:\n  - {name: web, version: 1.0.0, urls: [web-1.0.0.tgz]}\n",

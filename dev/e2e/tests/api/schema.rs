@@ -61,13 +61,13 @@ async fn no_request_makes_the_api_break_its_own_description() {
     assert_eq!(status, "200");
 }
 
-async fn token(serving: &Serving) -> String {
+pub(crate) async fn token(serving: &Serving) -> String {
     let body = json!({"username": "admin", "password": serving.password}).to_string();
     let (_, answer) = crate::others::curl(serving, "POST", "/api/v1/session", Some(&body)).await.unwrap();
     answer["token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
 }
 
-async fn ask(serving: &Serving, path: &str, token: &str) -> (String, Value) {
+pub(crate) async fn ask(serving: &Serving, path: &str, token: &str) -> (String, Value) {
     let header = format!("Authorization: Bearer {token}");
     let ran = crate::others::program("curl", &["-sS", "-w", "\n%{http_code}", "-H", &header, &serving.url(path)]).await;
     let (_, out, _) = ran.unwrap();

@@ -116,6 +116,11 @@ impl Call {
         self.api.gate.permits(&self.caller, resource, action, object)
     }
 
+    /// Says whether the caller may, whatever it is about; `false` means only that each object has to be asked about.
+    pub(crate) fn permits_all(&self, resource: &str, action: &str) -> bool {
+        self.api.gate.permits_all(&self.caller, resource, action)
+    }
+
     /// Lets a change of one object inside an application through, or refuses it.
     pub(crate) fn enforce_part(&self, verb: &str, part: Part<'_>, object: &str) -> Result<(), ApiError> {
         self.api.gate.enforce_part(&self.caller, verb, part, object)

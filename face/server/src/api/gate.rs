@@ -33,6 +33,17 @@ pub trait Gate: Send + Sync {
     /// Says whether a caller may do something to something.
     fn permits(&self, caller: &Caller, resource: &str, action: &str, object: &str) -> bool;
 
+    /// Says whether a caller may do something to everything of a kind, in whatever project; `false` means only that each has
+    /// to be asked about.
+    fn permits_all(&self, _caller: &Caller, _resource: &str, _action: &str) -> bool {
+        false
+    }
+
+    /// A number that grows whenever somebody may be permitted something else than before; `None` if that is not known.
+    fn version(&self) -> Option<u64> {
+        None
+    }
+
     /// Lets `update` or `delete` of one object inside an application through, or refuses it.
     fn enforce_part(&self, caller: &Caller, verb: &str, part: Part<'_>, object: &str) -> Result<(), ApiError>;
 
@@ -61,6 +72,14 @@ impl Gate for Open {
 
     fn permits(&self, _: &Caller, _: &str, _: &str, _: &str) -> bool {
         true
+    }
+
+    fn permits_all(&self, _: &Caller, _: &str, _: &str) -> bool {
+        true
+    }
+
+    fn version(&self) -> Option<u64> {
+        Some(0)
     }
 
     fn enforce_part(&self, _: &Caller, _: &str, _: Part<'_>, _: &str) -> Result<(), ApiError> {

@@ -56,6 +56,14 @@ impl Gate for Installation {
         self.enforcer.permits(caller, resource, action, object)
     }
 
+    fn permits_all(&self, caller: &Caller, resource: &str, action: &str) -> bool {
+        self.enforcer.permits_all(caller, resource, action)
+    }
+
+    fn version(&self) -> Option<u64> {
+        Some(self.authenticator.access().version())
+    }
+
     fn enforce_part(&self, caller: &Caller, verb: &str, part: Part<'_>, object: &str) -> Result<(), ApiError> {
         self.enforcer.enforce_part(caller, verb, part, object)
     }

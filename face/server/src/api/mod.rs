@@ -16,6 +16,7 @@ pub mod limits;
 pub mod openapi;
 mod operations;
 mod own;
+pub mod pages;
 mod rest;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use landfall_flow::reconcile::Controller;
 
 use self::gate::Gate;
 use self::limits::Limits;
+use self::pages::Pages;
 
 /// What the API is made of.
 pub struct Api {
@@ -40,6 +42,8 @@ pub struct Api {
     pub epoch: String,
     /// How much any one caller may ask for.
     pub limits: Arc<Limits>,
+    /// Pages that were made a moment ago.
+    pub pages: Pages,
 }
 
 /// Answers whatever is neither health, metrics nor webhook.

@@ -30,6 +30,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::call::{Call, conditions, project_of};
 use super::operations::{applications::Query, operate, tree};
+use super::pages::Moment;
 use super::{Api, address, dispatch, openapi, rest};
 
 /// How many rows a page has if nobody says, and at most.
@@ -153,6 +154,12 @@ fn is_found(words: &[String], key: &AppKey, known: &Known) -> bool {
     if words.is_empty() {
         return true;
     }
+    let text = known.search.get_or_init(|| searched(key, known).into_boxed_str());
+    words.iter().all(|word| text.contains(word.as_str()))
+}
+
+/// What people search in, in small letters.
+fn searched(key: &AppKey, known: &Known) -> String {
     let mut text = format!("{} {} {}", key.name, key.namespace, project_of(known));
     if let Ok(application) = &known.application {
         let status = &application.status;
@@ -177,8 +184,7 @@ fn is_found(words: &[String], key: &AppKey, known: &Known) -> bool {
             text.push_str(&format!(" {}", condition.message));
         }
     }
-    let text = text.to_lowercase();
-    words.iter().all(|word| text.contains(word.as_str()))
+    text.to_lowercase()
 }
 
 /// What rows can be sorted by.
@@ -208,8 +214,20 @@ fn compare(order: &str, a: &(AppKey, Arc<Known>), b: &(AppKey, Arc<Known>)) -> O
 
 async fn pages(api: &Arc<Api>, request: &Parts) -> Result<Response, ApiError> {
     let call = call_of(api, request).await?;
+    let home = &call.controller().home;
+    let token = landfall_identity::extract::token(&request.headers).map(|(token, _)| token).unwrap_or_default();
+    let asked = request.uri.query().unwrap_or("");
+    let moment = |event| api.gate.version().map(|access| Moment { event, access });
+    if let Some(now) = moment(home.last_event())
+        && let Some(body) = api.pages.find(&token, asked, now)
+    {
+        return Ok(json_body(body));
+    }
+    // Read before what it is about: a page that is made from newer grounds is only made anew too early.
+    let access = moment(0);
+    let (all, last_event) = home.all();
     let parameters = parameters(request);
-    let query = query_of(&parameters)?;
+    let query = query_of(&parameters)?.now_for(&call);
     let number = |name: &str, otherwise: usize| match first(&parameters, name) {
         "" => Ok(otherwise),
         text => text
@@ -229,7 +247,7 @@ async fn pages(api: &Arc<Api>, request: &Parts) -> Result<Response, ApiError> {
     }
     let words: Vec<String> = first(&parameters, "search").split_whitespace().map(str::to_lowercase).collect();
     let (wanted_sync, wanted_health) = (parameters.get("sync"), parameters.get("health"));
-    let mut found = call.controller().home.applications();
+    let mut found: Vec<&(AppKey, Arc<Known>)> = all.iter().collect();
     found.retain(|(key, known)| {
         let application = known.application.as_ref().ok();
         let sync = application.map_or("Unknown", |found| found.status.sync.status.as_str());
@@ -248,18 +266,22 @@ async fn pages(api: &Arc<Api>, request: &Parts) -> Result<Response, ApiError> {
         *counts.entry("health").or_default().entry(health).or_default() += 1;
     }
     let total = found.len();
-    found.sort_by(|a, b| compare(order, a, b));
+    let total_order = |a: &&(AppKey, Arc<Known>), b: &&(AppKey, Arc<Known>)| compare(order, a, b);
+    found.sort_by(total_order);
     if is_descending {
         found.reverse();
     }
     let items: Vec<Value> = found.iter().skip(offset).take(limit).map(|(key, known)| row(key, known)).collect();
     let next = (offset + items.len() < total).then_some(offset + items.len());
-    let (_, _, last_event) = call.controller().home.follow();
     let mut body = json!({"items": items, "total": total, "counts": counts, "cursor": cursor(api, last_event)});
     if let Some(next) = next {
         body["nextOffset"] = json!(next);
     }
-    Ok(json_body(body.to_string().into()))
+    let body = Bytes::from(body.to_string());
+    if let Some(now) = access {
+        api.pages.keep(&token, asked, Moment { event: last_event, ..now }, body.clone());
+    }
+    Ok(json_body(body))
 }
 
 /// Names an event: which process told it, and its number there.

@@ -129,9 +129,13 @@ fn summary<'a>(dashboard: &'a Dashboard, visible: &[&Row]) -> Vec<Line<'a>> {
         first.push(Span::styled(format!("  not up to date: {problem}"), Style::new().fg(Color::Red)));
     }
     let mut second = Vec::new();
-    let tell = |label: &'static str, mark: &'static str, color: Color, count: usize| {
-        let style = if count == 0 { Style::new().fg(Color::DarkGray) } else { Style::new().fg(color) };
-        Span::styled(format!("{mark} {count} {label}   "), style)
+    // What there is none of takes no room, but for what everybody looks for first.
+    let tell = |label: &'static str, mark: &'static str, color: Color, count: usize| match (count, label) {
+        (0, "Healthy" | "Degraded" | "Synced" | "OutOfSync") => {
+            Span::styled(format!("{mark} 0 {label}   "), Style::new().fg(Color::DarkGray))
+        }
+        (0, _) => Span::from(""),
+        (count, label) => Span::styled(format!("{mark} {count} {label}   "), Style::new().fg(color)),
     };
     for health in ["Healthy", "Progressing", "Degraded", "Missing", "Suspended", "Unknown"] {
         let count = dashboard.all().filter(|row| row.health == health).count();
@@ -147,6 +151,9 @@ fn summary<'a>(dashboard: &'a Dashboard, visible: &[&Row]) -> Vec<Line<'a>> {
     second.push(tell("running", "▶", Color::Cyan, running));
     vec![Line::from(first), Line::from(second)]
 }
+
+/// The width of all columns between name and message, with what stands between them.
+const OTHER_COLUMNS_WIDTH: u16 = 14 + 12 + 14 + 11 + 6 + 10 + 7;
 
 fn draw_table(
     frame: &mut Frame<'_>,
@@ -174,6 +181,9 @@ fn draw_table(
         head.push("REVISION".to_owned());
         head.push("MESSAGE".to_owned());
     }
+    let longest = visible.iter().map(|row| row.name.chars().count()).max().unwrap_or(4);
+    let name_width = u16::try_from(longest.clamp(12, 48)).unwrap_or(48);
+    let room = usize::from(area.width.saturating_sub(name_width + OTHER_COLUMNS_WIDTH));
     let rows = visible.iter().map(|row| {
         let mut cells = vec![
             Cell::from(row.name.as_str()).bold(),
@@ -185,12 +195,10 @@ fn draw_table(
         ];
         if is_wide {
             cells.push(Cell::from(short(&row.revision)).dim());
-            cells.push(Cell::from(headline(row)).dim());
+            cells.push(Cell::from(cut(&headline(row), room)).dim());
         }
         TableRow::new(cells)
     });
-    let longest = visible.iter().map(|row| row.name.chars().count()).max().unwrap_or(4);
-    let name_width = u16::try_from(longest.clamp(12, 48)).unwrap_or(48);
     let mut widths = vec![
         Constraint::Length(name_width),
         Constraint::Length(14),
@@ -218,6 +226,15 @@ fn draw_table(
         };
         let below = Rect { y: area.y.saturating_add(2), height: area.height.saturating_sub(2).min(1), ..area };
         frame.render_widget(Paragraph::new(reason).dim(), below);
+    }
+}
+
+/// The first line of a text, with a mark where it is cut.
+fn cut(text: &str, width: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.chars().count() > width || text.lines().nth(1).is_some() {
+        true => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+        false => line.to_owned(),
     }
 }
 
