@@ -4,6 +4,7 @@
 mod bad_clients;
 mod others;
 mod schema;
+mod services;
 mod stock;
 
 /// Demands that a text holds one of these.
