@@ -40,7 +40,8 @@ testbed:
 # With --workspace what the unit tests built is used again. The API's tests run the program that stands beside them.
 e2e:
 	$(CARGO) build --locked --workspace --bin landfall
-	$(CARGO) test --locked --workspace --test e2e --test helm_programs --test workloads --test api -- --test-threads 1
+	$(CARGO) test --locked --workspace --test e2e --test helm_programs --test workloads -- --test-threads 1
+	$(CARGO) test --locked --workspace --test api -- --test-threads 3
 
 # Kubernetes' own end-to-end specs against the sandbox: those that take up to five seconds on a real cluster. All: make conformance
 specs:
