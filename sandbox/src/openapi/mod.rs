@@ -173,6 +173,9 @@ impl Schemas {
             };
             let descriptions = builtin::descriptions(&name).unwrap_or(Value::Null);
             describe(&mut schema, &descriptions);
+            if self.prefix == SCHEMAS_V3 {
+                list_values(&name, &mut schema);
+            }
             self.resolve(&mut schema);
             self.done.insert(name, schema);
         }
@@ -218,6 +221,23 @@ impl Schemas {
 
 const API_VERSION_TEXT: &str = "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources";
 const KIND_TEXT: &str = "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
+
+/// Tells the values that fields of closed sets may have. Source: the documents of kube-apiserver 1.36.3 (`data/generate_enums.py`).
+fn list_values(name: &str, schema: &mut Value) {
+    static ENUMS: std::sync::LazyLock<Value> =
+        std::sync::LazyLock::new(|| serde_json::from_str(include_str!("../../data/enums.json")).unwrap_or_default());
+    for (field, told) in ENUMS.get(name).and_then(Value::as_object).into_iter().flatten() {
+        let Some(place) = schema.get_mut("properties").and_then(|fields| fields.get_mut(field)) else { continue };
+        let text = format!("{}{}", json::text(place, "/description"), json::text(told, "/text"));
+        json::set(place, &["description"], text);
+        let values = told.get("enum").cloned().unwrap_or_default();
+        if json::flag(told, "/items") {
+            json::set(place, &["items", "enum"], values);
+        } else {
+            json::set(place, &["enum"], values);
+        }
+    }
+}
 
 /// Puts the descriptions of a type and of its fields in place.
 fn describe(schema: &mut Value, descriptions: &Value) {
