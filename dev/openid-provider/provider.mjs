@@ -1,8 +1,8 @@
 // An OpenID provider on loopback for tests: one confidential client, one public one, and anybody may sign in under any
-// name. Usage: node provider.mjs PORT REDIRECT_URI. It says "ready" when it serves and ends with its standard input.
+// name. Usage: node provider.mjs PORT REDIRECT_URI [conforms]. It says "ready" when it serves and ends with its standard input.
 import Provider from "oidc-provider";
 
-const [port, redirect] = process.argv.slice(2);
+const [port, redirect, how] = process.argv.slice(2);
 const issuer = `http://127.0.0.1:${port}`;
 const provider = new Provider(issuer, {
   clients: [
@@ -12,7 +12,7 @@ const provider = new Provider(issuer, {
   ],
   claims: { openid: ["sub"], email: ["email"], profile: ["name"], groups: ["groups"] },
   scopes: ["openid", "email", "profile", "groups"],
-  conformIdTokenClaims: false,
+  conformIdTokenClaims: how === "conforms",
   pkce: { required: () => true },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, email: `${id}@example.com`, name: id, groups: [`${id}s`, "everybody"] }) }),
   cookies: { keys: ["for tests"] },

@@ -1,7 +1,7 @@
 //! OpenID providers: what `oidc.config` in argocd-cm says, where the provider's endpoints and keys are, and whether a
 //! token is the provider's. Source: Argo CD 3.5 `util/settings` (OIDCConfig), `util/oidc`; OpenID Connect Core 1.0 §3.1.3.7.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
@@ -19,6 +19,8 @@ use crate::tokens::within_its_time;
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// How long a provider's endpoints and keys are believed, in seconds.
 const KNOWN_SECONDS: i64 = 60 * 60;
+/// Of how many users groups are remembered.
+const USERS_MAX: usize = 100_000;
 /// How long to wait before asking again for a key that the provider did not have, in seconds: whoever sends tokens with
 /// made-up keys is not to make us ask for each.
 const ASK_AGAIN_SECONDS: i64 = 30;
@@ -50,8 +52,21 @@ pub struct OidcSettings {
     pub skip_audience_check: bool,
     /// A hint about the user's domain; `""` for none.
     pub domain_hint: String,
+    /// Where groups are asked for that do not stand in tokens; `""` if they do, or if they are not asked for at all.
+    pub groups_from: GroupsFrom,
     /// Whose certificates are believed.
     pub trust: Trust,
+}
+
+/// Where a user's groups stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum GroupsFrom {
+    /// In the token.
+    #[default]
+    Token,
+    /// At the provider's UserInfo endpoint, too: at this path below the issuer, or where the provider says if it is `""`.
+    /// Source: Argo CD `enableUserInfoGroups`, `userInfoPath`.
+    UserInfo(String),
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -74,6 +89,8 @@ struct Wire {
     allowed_audiences: Vec<String>,
     skip_audience_check_when_token_has_no_audience: bool,
     domain_hint: String,
+    enable_user_info_groups: bool,
+    user_info_path: String,
     #[serde(rename = "rootCA")]
     root_ca: String,
 }
@@ -111,6 +128,10 @@ impl OidcSettings {
             allowed_audiences: wire.allowed_audiences,
             skip_audience_check: wire.skip_audience_check_when_token_has_no_audience,
             domain_hint: wire.domain_hint,
+            groups_from: match wire.enable_user_info_groups {
+                true => GroupsFrom::UserInfo(wire.user_info_path),
+                false => GroupsFrom::Token,
+            },
             trust: Trust { certificates_pem: snapshot.resolve(&wire.root_ca), is_anyone_believed: is_verified_off },
         }))
     }
@@ -137,6 +158,8 @@ pub struct Endpoints {
     pub jwks_uri: String,
     /// Where people sign out; `""` if it has none.
     pub end_session_endpoint: String,
+    /// Where it tells of its users; `""` if it does not.
+    pub userinfo_endpoint: String,
 }
 
 #[derive(Debug, Clone)]
@@ -153,12 +176,15 @@ pub struct Provider {
     web: Arc<dyn Web>,
     known: RwLock<Option<Known>>,
     asking: tokio::sync::Mutex<()>,
+    /// Groups by user, with the second until which the login lasts that they were asked with.
+    groups: RwLock<HashMap<String, (i64, Vec<Value>)>>,
 }
 
 impl Provider {
     /// Knows nothing yet; asks when somebody comes.
     pub fn of(access: Arc<Access>, web: Arc<dyn Web>) -> Self {
-        Self { access, web, known: RwLock::default(), asking: tokio::sync::Mutex::default() }
+        let (known, asking, groups) = (RwLock::default(), tokio::sync::Mutex::default(), RwLock::default());
+        Self { access, web, known, asking, groups }
     }
 
     /// The endpoints of the provider.
@@ -176,6 +202,74 @@ impl Provider {
         let answer = self.web.send(request).await.map_err(unreachable)?;
         let status = answer.status;
         Ok((status, answer.read(&url, ANSWER_BYTES_MAX).await.map_err(unreachable)?))
+    }
+
+    /// Asks the provider for the groups of somebody who signs in just now, if the settings say so; they count for as long
+    /// as the token lasts, or until this process ends. Errors: the provider does not tell.
+    pub async fn learn_groups(
+        &self,
+        settings: &OidcSettings,
+        caller: &Caller,
+        access_token: &str,
+    ) -> Result<(), ApiError> {
+        let GroupsFrom::UserInfo(path) = &settings.groups_from else { return Ok(()) };
+        let url = match path.is_empty() {
+            true => self.endpoints(settings).await?.userinfo_endpoint,
+            false => format!("{}/{}", settings.issuer.trim_end_matches('/'), path.trim_start_matches('/')),
+        };
+        let odd = |reason: String| {
+            ApiError::unauthenticated(format!("the OpenID provider does not tell your groups at {url}: {reason}"))
+                .hint("enableUserInfoGroups of oidc.config asks for them there; userInfoPath says where")
+        };
+        let request = WebRequest {
+            method: "GET".to_owned(),
+            url: url.clone(),
+            headers: vec![
+                ("accept".to_owned(), "application/json".to_owned()),
+                ("authorization".to_owned(), format!("Bearer {access_token}")),
+            ],
+            body: Vec::new(),
+            trust: settings.trust.clone(),
+        };
+        let (status, body) = self.ask(request).await?;
+        if status != 200 {
+            return Err(odd(format!("status {status}")));
+        }
+        let told: Value = serde_json::from_slice(&body).map_err(|error| odd(error.to_string()))?;
+        // What it says of somebody else is not about who signs in. Source: OpenID Connect Core 1.0 §5.3.2.
+        if told["sub"].as_str().is_some_and(|subject| caller.claims.get("sub").and_then(Value::as_str) != Some(subject))
+        {
+            return Err(odd("it answers for another user".to_owned()));
+        }
+        let groups = told["groups"].as_array().cloned().unwrap_or_default();
+        let now = self.access.now().as_second();
+        let mut known = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (until, _)| *until > now);
+        if known.len() < USERS_MAX {
+            known.insert(caller.subject.clone(), (caller.expires_at.unwrap_or(now), groups));
+        }
+        Ok(())
+    }
+
+    /// Adds the groups that the provider told of.
+    fn with_groups(
+        &self,
+        settings: &OidcSettings,
+        subject: &str,
+        mut claims: Map<String, Value>,
+    ) -> Map<String, Value> {
+        if settings.groups_from == GroupsFrom::Token {
+            return claims;
+        }
+        let known = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        let Some((until, groups)) = known.get(subject) else { return claims };
+        if *until > self.access.now().as_second() {
+            let list = claims.entry("groups").or_insert_with(|| Value::Array(Vec::new()));
+            if let Some(list) = list.as_array_mut() {
+                list.extend(groups.iter().cloned());
+            }
+        }
+        claims
     }
 
     /// Verifies a token of the provider: its signature by one of the provider's keys, issuer, audience and time.
@@ -211,6 +305,7 @@ impl Provider {
         if snapshot.is_revoked(&token_id) || snapshot.is_revoked(&signature_id(token)) {
             return Err(refused("the token is revoked, please sign in again"));
         }
+        let claims = self.with_groups(settings, &subject, claims);
         Ok(Caller {
             subject,
             issuer: known.endpoints.issuer.clone(),

@@ -127,6 +127,8 @@ pub async fn finish(
     if caller.claims.get("nonce").and_then(Value::as_str) != Some(pending.nonce.as_str()) {
         return Err(ApiError::unauthenticated("the OpenID provider's token is of another login"));
     }
+    let access_token = answer["access_token"].as_str().unwrap_or_default();
+    authenticator.provider().learn_groups(&settings, &caller, access_token).await?;
     let attributes = cookie_attributes(&snapshot);
     let mut cookies = extract::cookies(extract::COOKIE_NAME, token, &attributes).ok_or_else(|| {
         ApiError::unauthenticated("the OpenID provider's token is too large for cookies")

@@ -42,6 +42,11 @@ impl Drop for Provider {
 
 /// Starts the provider; `None`, and a line that says so, where it cannot be had. Under CI that is a failure.
 fn provider() -> Option<Provider> {
+    provider_that("tells")
+}
+
+/// `conforms`: groups stand at the UserInfo endpoint only; `tells`: in tokens too.
+fn provider_that(how: &str) -> Option<Provider> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../dev/openid-provider");
     let left_out = |reason: &str| {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{reason}");
@@ -68,7 +73,7 @@ fn provider() -> Option<Provider> {
     }
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut process = Command::new("node")
-        .args(["provider.mjs", &port.to_string(), REDIRECT])
+        .args(["provider.mjs", &port.to_string(), REDIRECT, how])
         .current_dir(&folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -151,9 +156,13 @@ struct Server {
 }
 
 fn server(issuer: &str) -> Server {
+    server_with(issuer, "")
+}
+
+fn server_with(issuer: &str, further: &str) -> Server {
     let oidc = format!(
         "name: Test\nissuer: {issuer}\nclientID: landfall\nclientSecret: $oidc.secret\ncliClientID: landfall-cli\n\
-         requestedScopes: [openid, email, profile, groups]\n"
+         requestedScopes: [openid, email, profile, groups]\n{further}"
     );
     let config = [("url", "http://localhost:4999"), ("oidc.config", oidc.as_str())];
     let policy = [("policy.csv", "g, anns, role:admin")];
@@ -230,6 +239,26 @@ async fn a_browser_signs_in_at_the_provider_and_its_groups_count() {
     assert_eq!(status, 303);
     let error = server.authenticator.authenticate(&asked, "").await.unwrap_err();
     assert!(error.message.contains("revoked"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn groups_that_stand_in_no_token_are_asked_for_at_the_provider() {
+    let Some(provider) = provider_that("conforms") else { return };
+    for (further, wanted) in [("", Vec::new()), ("enableUserInfoGroups: true\n", vec!["anns", "everybody"])] {
+        let server = server_with(&provider.issuer, further);
+        let (_, headers) = server.get("/auth/login", "").await;
+        let mut browser = Browser { web: WebClient::default(), cookies: BTreeMap::new() };
+        let back = browser.sign_in(&provider.issuer, &location(&headers), "ann", REDIRECT).await;
+        let (status, headers) =
+            server.get(back.strip_prefix("http://localhost:4999").unwrap(), &cookies(&headers)).await;
+        assert_eq!(status, 303, "{headers:?}");
+        let mut asked = HeaderMap::new();
+        asked.insert(header::COOKIE, HeaderValue::from_str(&cookies(&headers)).unwrap());
+        let caller = server.authenticator.authenticate(&asked, "10.0.0.1").await.unwrap();
+        let snapshot = server.installation.access.snapshot();
+        assert_eq!(caller.groups(&snapshot.settings.scopes), wanted, "{further:?}");
+        assert_eq!(snapshot.permits(&caller, "applications", "delete", "team/shop"), !wanted.is_empty());
+    }
 }
 
 #[tokio::test]

@@ -215,7 +215,9 @@ fn compare(order: &str, a: &(AppKey, Arc<Known>), b: &(AppKey, Arc<Known>)) -> O
 async fn pages(api: &Arc<Api>, request: &Parts) -> Result<Response, ApiError> {
     let call = call_of(api, request).await?;
     let home = &call.controller().home;
+    // Who asks is their token, and what is known about them besides: a provider may tell other groups later.
     let token = landfall_identity::extract::token(&request.headers).map(|(token, _)| token).unwrap_or_default();
+    let token = format!("{token} {}", Value::Object(call.caller.claims.clone()));
     let asked = request.uri.query().unwrap_or("");
     let moment = |event| api.gate.version().map(|access| Moment { event, access });
     if let Some(now) = moment(home.last_event())
