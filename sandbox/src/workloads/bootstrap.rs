@@ -52,6 +52,16 @@ pub(crate) fn bootstrap(core: &Core, nodes: usize) {
                 "labels": {"component": "apiserver", "provider": "kubernetes"}},
             "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]}}),
     );
+    // Where the API server would be in the network of the nodes.
+    let ports = json!([{"name": "https", "port": 6443, "protocol": "TCP"}]);
+    let labels = json!({"endpointslice.kubernetes.io/skip-mirror": "true"});
+    let endpoints = json!({"metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
+        "subsets": [{"addresses": [{"ip": "172.18.0.1"}], "ports": ports}]});
+    ensure(core, "endpoints", endpoints);
+    let labels = json!({"kubernetes.io/service-name": "kubernetes"});
+    let slice = json!({"metadata": {"name": "kubernetes", "namespace": "default", "labels": labels}, "addressType": "IPv4",
+        "endpoints": [{"addresses": ["172.18.0.1"], "conditions": {"ready": true}}], "ports": ports});
+    ensure(core, "endpointslices.discovery.k8s.io", slice);
 }
 
 /// Makes what the API server itself keeps for others: who vouches for clients, and since when old tokens are watched.
