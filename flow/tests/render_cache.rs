@@ -8,6 +8,7 @@ use landfall_flow::render::cache::Bounds;
 use landfall_flow::render::{Attempt, Checkout, Input, Renderer};
 use landfall_kustomize::{BuildFlags, RemoteContent};
 use landfall_model::application::Source;
+use landfall_source::detect::SourceType;
 use landfall_tree::MemoryTree;
 
 fn renderer() -> Renderer {
@@ -32,6 +33,7 @@ fn input(revision: &str, tree: MemoryTree, path: &str) -> Input {
         kube_version: "v1.36.0".to_owned(),
         api_versions: Arc::new(Vec::new()),
         profile: landfall_helm::Profile::Helm3,
+        disabled: Vec::new(),
         kustomize: Ok(BuildFlags::default()),
         fetched: Vec::new(),
         pins: Vec::new(),
@@ -166,4 +168,17 @@ fn what_is_remembered_is_bounded_in_size_and_one_source_always_stays() {
     let render = |path: &str| renderer.render(&input("a", files("blue", "1"), path)).unwrap();
     let _ = (render("plain"), render("plain"), render("overlay"), render("plain"));
     assert_eq!(renderer.hits_and_misses(), (1, 3));
+}
+
+#[test]
+fn a_tool_that_is_switched_off_leaves_plain_manifests() {
+    let renderer = renderer();
+    let mut tree = files("blue", "1");
+    tree.files.insert("overlay/x.yaml".into(), "{apiVersion: v1, kind: ConfigMap, metadata: {name: plain}}\n".into());
+    let input = |disabled: Vec<SourceType>| Input { disabled, ..input("a", tree.clone(), "overlay") };
+    let built = renderer.render(&input(Vec::new())).unwrap();
+    assert_eq!(built.source_type, SourceType::Kustomize);
+    let plain = renderer.render(&input(vec![SourceType::Kustomize])).unwrap();
+    assert_eq!(plain.source_type, SourceType::Directory);
+    assert!(plain.objects.iter().any(|object| object["metadata"]["name"] == "plain"), "{:?}", plain.objects);
 }

@@ -13,6 +13,7 @@ use landfall_model::status::{Condition, ConditionType, SyncStatus};
 use landfall_ports::cluster::Discovery;
 use landfall_repository::problem::{Fault, SourceError};
 use landfall_repository::refs::CommitId;
+use landfall_source::detect::SourceType;
 use landfall_tree::Supplied;
 
 use super::Controller;
@@ -71,7 +72,7 @@ impl Observed {
         let revisions: Vec<String> = revisions.iter().enumerate().map(revision).collect();
         let rendered = Rendered {
             objects,
-            source_type: landfall_source::detect::SourceType::Directory,
+            source_type: SourceType::Directory,
             warnings: Vec::new(),
             is_deterministic: true,
             pins: Default::default(),
@@ -148,6 +149,7 @@ impl Controller {
                 kube_version: capabilities.kube_version.clone(),
                 api_versions: capabilities.api_versions.clone(),
                 profile: self.profile(application)?,
+                disabled: self.disabled_tools(),
                 kustomize: self.kustomize_flags(source),
                 fetched: Vec::new(),
                 pins: Vec::new(),
@@ -190,6 +192,7 @@ impl Controller {
             kube_version: capabilities.kube_version,
             api_versions: capabilities.api_versions,
             profile: self.profile(application).map_err(|unavailable| vec![unavailable.condition])?,
+            disabled: self.disabled_tools(),
             kustomize: self.kustomize_flags(source),
             fetched: Vec::new(),
             pins: Vec::new(),
@@ -225,7 +228,7 @@ impl Controller {
         if !input.source.reference.is_empty() && input.source.path.is_empty() && input.source.chart.is_empty() {
             return Ok(Arc::new(Rendered {
                 objects: Vec::new(),
-                source_type: landfall_source::detect::SourceType::Directory,
+                source_type: SourceType::Directory,
                 warnings: Vec::new(),
                 is_deterministic: true,
                 revision: input.checkout.revision,
@@ -301,6 +304,14 @@ impl Controller {
                 Policy::Project(Permissions::of(&self.home.project(project).unwrap_or_else(permissive)))
             }
         }
+    }
+
+    /// The tools that `kustomize.enable` and `helm.enable` in `argocd-cm` switch off.
+    fn disabled_tools(&self) -> Vec<SourceType> {
+        let settings = self.home.config_map("argocd-cm").unwrap_or_default();
+        let is_off = |key: &str| settings.get(key).is_some_and(|value| value.trim() == "false");
+        let tools = [("kustomize.enable", SourceType::Kustomize), ("helm.enable", SourceType::Helm)];
+        tools.into_iter().filter(|(key, _)| is_off(key)).map(|(_, tool)| tool).collect()
     }
 
     /// The flags that `kustomize.buildOptions` in `argocd-cm` gives; those of a version, if the source names one.

@@ -64,6 +64,8 @@ pub struct Input {
     pub api_versions: Arc<Vec<String>>,
     /// Which Helm renders charts, unless the source says it.
     pub profile: Profile,
+    /// The tools that the installation switched off.
+    pub disabled: Vec<SourceType>,
     /// The flags that the installation gives kustomize.
     pub kustomize: KustomizeFlags,
     /// What was fetched from outside of the repository, for an earlier attempt at this render.
@@ -214,6 +216,7 @@ impl Renderer {
             kube_version: &input.kube_version,
             api_versions: &input.api_versions,
             profile: input.profile,
+            disabled: &input.disabled,
             kustomize: input.kustomize.as_ref().ok(),
             answers: Some(answers),
         };
@@ -338,7 +341,7 @@ fn key(input: &Input) -> Key {
         put(name);
         put(&checkout.repo_url);
     }
-    put(&format!("{} {:?} {:?}", input.is_chart, input.profile, input.kustomize));
+    put(&format!("{} {:?} {:?} {:?}", input.is_chart, input.profile, input.disabled, input.kustomize));
     put(&source);
     hasher.finalize().into()
 }

@@ -47,6 +47,9 @@ pub struct Request<'a> {
     pub api_versions: &'a [String],
     /// Which Helm renders charts, unless the source says it (`helm.version`).
     pub profile: Profile,
+    /// The tools that the installation switched off: what they would render is read as plain manifests.
+    /// Source: Argo CD 3.5 `util/app/discovery` (`IsManifestGenerationEnabled`), `kustomize.enable` and `helm.enable`.
+    pub disabled: &'a [SourceType],
     /// The flags that kustomize is given (`kustomize.buildOptions`).
     pub kustomize: Option<&'a BuildFlags>,
     /// What was fetched for kustomizations; they note in it what has to be. `None` refuses what lies elsewhere.
@@ -66,6 +69,7 @@ impl<'a> Request<'a> {
             kube_version: "",
             api_versions: &[],
             profile: Profile::default(),
+            disabled: &[],
             kustomize: None,
             answers: None,
         }
@@ -133,7 +137,8 @@ pub fn render(
         true => SourceType::Helm,
         false => detect::detect(tree, &folder, &source).map_err(Failure::refused)?,
     };
-    match source_type {
+    let is_disabled = request.disabled.contains(&source_type);
+    match if is_disabled { SourceType::Directory } else { source_type } {
         SourceType::Directory => plain(tree, &folder, &source),
         SourceType::Helm => chart::render(request, trees, &folder, &source, host),
         SourceType::Kustomize => kustomize(request, tree, &folder, &source, session),

@@ -79,8 +79,8 @@ pub enum DirectoryError {
 /// Reads the manifests of `folder`, files in the order of their paths, documents in the order of the file. Lists
 /// (`kind: ...List` with `items`) come out as their items.
 ///
-/// A file that is no YAML and does not look like a manifest (no `apiVersion`, `kind` and `metadata` at the beginning of
-/// lines) is left out, as Argo CD does.
+/// A file that holds no Kubernetes objects and does not look like a manifest (two of `apiVersion`, `kind` and `metadata` at
+/// the beginning of lines, or all three anywhere) is left out, as Argo CD does.
 pub fn objects(tree: &dyn Tree, folder: &str, how: &DirectorySource) -> Result<Vec<Manifest>, DirectoryError> {
     let include = pattern("include", &how.include)?;
     let exclude = pattern("exclude", &how.exclude)?;
@@ -112,19 +112,22 @@ pub fn objects(tree: &dyn Tree, folder: &str, how: &DirectorySource) -> Result<V
     Ok(found)
 }
 
-/// Reads the documents of one manifest file. Errors: as [`objects`].
+/// Reads the documents of one manifest file. A file whose documents are none of Kubernetes, and that does not look as if
+/// they were meant to be, is left out: values, settings of other programs. Errors: as [`objects`].
+/// Source: Argo CD 3.5 `reposerver/repository/repository.go` (`getObjsFromYAMLOrJson`).
 pub fn documents(path: &str, text: &[u8], found: &mut Vec<Manifest>) -> Result<(), DirectoryError> {
-    let documents = match landfall_yaml::read_with(text, Resolver::Kubernetes, &landfall_yaml::Limits::default()) {
-        Ok(documents) => documents,
-        Err(_) if !looks_like_a_manifest(text) => return Ok(()),
-        Err(error) => {
-            return Err(DirectoryError::Malformed {
-                path: path.to_owned(),
-                line: error.line,
-                reason: error.message.clone(),
-            });
-        }
-    };
+    let before = found.len();
+    match all_documents(path, text, found) {
+        Err(_) if found.len() == before && !looks_like_a_manifest(text) => Ok(()),
+        result => result,
+    }
+}
+
+fn all_documents(path: &str, text: &[u8], found: &mut Vec<Manifest>) -> Result<(), DirectoryError> {
+    let documents =
+        landfall_yaml::read_with(text, Resolver::Kubernetes, &landfall_yaml::Limits::default()).map_err(|error| {
+            DirectoryError::Malformed { path: path.to_owned(), line: error.line, reason: error.message }
+        })?;
     for (index, document) in documents.into_iter().enumerate() {
         add(path, index + 1, document, found)?;
     }
@@ -192,7 +195,10 @@ fn contains(text: &[u8], wanted: &[u8]) -> bool {
     text.windows(wanted.len()).any(|window| window == wanted)
 }
 
+/// Argo CD asks whether all three stand anywhere in the file, and leaves out, and then prunes, an object with a typo in one
+/// of them: two at the beginning of lines are enough here.
 fn looks_like_a_manifest(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    ["apiVersion:", "kind:", "metadata:"].iter().all(|key| text.lines().any(|line| line.starts_with(key)))
+    let keys = ["apiVersion:", "kind:", "metadata:"].map(str::as_bytes);
+    let begins_a_line = |key: &&&[u8]| text.split(|byte| *byte == b'\n').any(|line| line.starts_with(**key));
+    keys.iter().all(|key| contains(text, key)) || keys.iter().filter(begins_a_line).count() > 1
 }

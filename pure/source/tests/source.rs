@@ -76,8 +76,21 @@ fn a_broken_manifest_names_its_file_and_line() {
     let broken = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n name: y\n";
     let error = objects(&MemoryTree::of([("app/x.yaml", broken)]), "app", &DirectorySource::default()).unwrap_err();
     assert!(error.to_string().starts_with("app/x.yaml:5: "), "{error}");
-    let no_kind = objects(&MemoryTree::of([("app/x.yaml", "a: 1\n")]), "app", &DirectorySource::default()).unwrap_err();
-    assert!(matches!(&no_kind, DirectoryError::NotAnObject { document: 1, .. }), "{no_kind}");
+}
+
+#[test]
+fn files_that_are_no_manifests_are_left_out_and_manifests_with_a_typo_are_told() {
+    let read =
+        |text: &str| objects(&MemoryTree::of([("app/x.yaml", text.to_owned())]), "app", &DirectorySource::default());
+    for other in
+        ["a: 1\n", "- just\n- a list\n", "apiVersion: v2\nname: chart\nversion: 1.0.0\n", "resources: [x.yaml]\n"]
+    {
+        assert_eq!(read(other).unwrap(), [], "{other}");
+    }
+    let typo = read("apiVersion: v1\nkid: ConfigMap\nmetadata: {name: x}\n").unwrap_err();
+    assert!(matches!(&typo, DirectoryError::NotAnObject { document: 1, .. }), "{typo}");
+    let second = read(&format!("{}---\na: 1\n", config("x"))).unwrap_err();
+    assert!(matches!(&second, DirectoryError::NotAnObject { document: 2, .. }), "{second}");
 }
 
 #[test]

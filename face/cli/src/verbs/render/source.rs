@@ -65,6 +65,7 @@ pub(crate) fn render(
         kube_version: &request.kube_version,
         api_versions: &request.api_versions,
         profile: request.profile,
+        disabled: &[],
         kustomize: Some(&request.flags),
         answers: Some(answers),
     };
