@@ -27,7 +27,7 @@ pub(crate) fn run(path: Option<&Path>) -> anyhow::Result<Report> {
 }
 
 /// Renders each directory with the reference program as well, and compares. A directory is a case (with `case.yaml`) or a
-/// kustomization; what the latter reads must be below the nearest `.git`, or below the directory above it.
+/// kustomization; what the latter reads must be in the repository around it, if there is one.
 ///
 /// Errors: the program cannot be run.
 pub(crate) fn run_against(program: &Path, directories: &[PathBuf]) -> anyhow::Result<Report> {
@@ -152,8 +152,7 @@ fn plain_case(directory: &Path) -> anyhow::Result<Case> {
     let root = directory
         .ancestors()
         .find(|above| above.join(".git").exists())
-        .or_else(|| directory.parent())
-        .unwrap_or(&directory);
+        .unwrap_or(Path::new("/"));
     let inside = directory.strip_prefix(root).unwrap_or(Path::new("")).to_string_lossy().into_owned();
     Ok(Case { root: root.to_owned(), directory: inside, options: Options::default(), info: Value::Null })
 }
