@@ -149,10 +149,7 @@ impl Case {
 
 fn plain_case(directory: &Path) -> anyhow::Result<Case> {
     let directory = std::fs::canonicalize(directory).with_context(|| format!("cannot find {}", directory.display()))?;
-    let root = directory
-        .ancestors()
-        .find(|above| above.join(".git").exists())
-        .unwrap_or(Path::new("/"));
+    let root = directory.ancestors().find(|above| above.join(".git").exists()).unwrap_or(Path::new("/"));
     let inside = directory.strip_prefix(root).unwrap_or(Path::new("")).to_string_lossy().into_owned();
     Ok(Case { root: root.to_owned(), directory: inside, options: Options::default(), info: Value::Null })
 }

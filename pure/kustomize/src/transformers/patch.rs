@@ -106,12 +106,14 @@ impl Transformer for Patch {
             (Content::Nothing, _) => Ok(()),
             (Content::Strategic(patches), Some(target)) => {
                 let [patch] = patches.as_slice() else {
-                    return Err(self.place(
-                        BuildError::new(
-                            ErrorClass::BadPatch,
-                            format!("{} strategic merge patches in one entry cannot share a target", patches.len()),
-                        )
-                        .hint("write one entry for each, or leave target out so that each patch is for the object it names"),
+                    let place = self.file.as_deref().map_or(String::new(), |file| format!(" ({file})"));
+                    let error = BuildError::new(
+                        ErrorClass::BadPatch,
+                        format!("{} strategic merge patches in one entry{place} cannot share a target", patches.len()),
+                    );
+                    let part = if self.file.is_some() { "path" } else { "patch" };
+                    return Err(error.field(format!("{}.{part}", self.field)).hint(
+                        "write one entry for each, or leave target out so that each patch is for the object it names",
                     ));
                 };
                 let chosen =
