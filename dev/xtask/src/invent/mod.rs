@@ -235,14 +235,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     crate::conformance::print_report(&report)
 }
 
-/// What an error lacks: a file, and a line or a field in it.
+/// What an error lacks: a file, a line and a field in it. A text that is no YAML has no fields.
 fn placeless(tree: &Invented) -> Option<String> {
     let files = tree.files.iter().map(|(path, text)| (path.clone(), text.as_bytes().to_vec()));
     let memory = landfall_tree::MemoryTree::of(files);
     let (options, outside) = (landfall_kustomize::Options::default(), landfall_kustomize::Outside::default());
     let error =
         landfall_kustomize::build(&memory, TOP, &options, &outside, &landfall_kustomize::Session::new()).err()?;
-    let has_place = error.file.is_some() && error.line.is_some() && error.field.is_some();
+    let is_text = error.class == landfall_kustomize::ErrorClass::MalformedYaml;
+    let has_place = error.file.is_some() && error.line.is_some() && (error.field.is_some() || is_text);
     (!has_place && tree.links.is_empty()).then(|| {
         format!(
             "the error names no place: file {:?}, line {:?}, field {:?}\n[{}] {error}",

@@ -72,6 +72,7 @@ impl Transformer for Namespace {
                         ErrorClass::ConflictingIds,
                         format!("with the namespace {} there are two {id}", self.namespace),
                     )
+                    .field("metadata.name")
                     .hint("give one of them another name"),
                 ));
             }
