@@ -35,7 +35,7 @@ pub(crate) enum SandboxVerb {
     /// Print the kubeconfig of a sandbox.
     Kubeconfig {
         #[command(flatten)]
-        which: Which,
+        named: Named,
         /// Print the path of the file instead.
         #[arg(long)]
         path: bool,
@@ -73,7 +73,7 @@ pub(crate) enum SandboxVerb {
     /// Stop a sandbox. Its objects stay in its folder for the next `up`, unless --delete is given.
     Down {
         #[command(flatten)]
-        which: Which,
+        named: Named,
         /// Remove its folder too.
         #[arg(long)]
         delete: bool,
@@ -86,6 +86,22 @@ pub(crate) struct Which {
     /// The sandbox' name.
     #[arg(short, long, default_value = DEFAULT_NAME, env = "LANDFALL_SANDBOX")]
     name: String,
+}
+
+/// Which sandbox, named as `up` names it, or by flag.
+#[derive(Args)]
+pub(crate) struct Named {
+    /// The sandbox' name.
+    #[arg(value_name = "NAME")]
+    given: Option<String>,
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Named {
+    fn name(&self) -> &str {
+        self.given.as_deref().unwrap_or(&self.which.name)
+    }
 }
 
 /// Arguments of `landfall sandbox up`.
@@ -155,8 +171,8 @@ pub(crate) async fn run(verb: SandboxVerb) -> anyhow::Result<()> {
     match verb {
         SandboxVerb::Up(arguments) => serve::up(arguments).await,
         SandboxVerb::List => list().await,
-        SandboxVerb::Kubeconfig { which, path } => {
-            let place = Place::of(&which.name)?;
+        SandboxVerb::Kubeconfig { named, path } => {
+            let place = Place::of(named.name())?;
             let text = place.kubeconfig_text()?;
             if path {
                 say(&place.kubeconfig().display().to_string());
@@ -187,7 +203,7 @@ pub(crate) async fn run(verb: SandboxVerb) -> anyhow::Result<()> {
             say(&format!("{} objects are as {} has them", answer["objects"], file.display()));
             Ok(())
         }
-        SandboxVerb::Down { which, delete } => down(&which.name, delete).await,
+        SandboxVerb::Down { named, delete } => down(named.name(), delete).await,
     }
 }
 
