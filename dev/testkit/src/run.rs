@@ -4,6 +4,9 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -15,6 +18,8 @@ use crate::pki::Pki;
 const READY_MAX: Duration = Duration::from_secs(90);
 /// How often readiness is looked at.
 const READY_POLL: Duration = Duration::from_millis(100);
+/// How often a part that ends by itself is started.
+const STARTS_MAX: u32 = 10;
 
 /// The roles and bindings of the client that products under test use: everything, but not as system:masters, so that
 /// authorisation is asked.
@@ -64,6 +69,7 @@ pub struct Testbed {
     /// The kubectl of the same version.
     pub kubectl: PathBuf,
     children: Vec<(&'static str, Child)>,
+    kwok: Option<Kept>,
 }
 
 impl Testbed {
@@ -102,6 +108,7 @@ impl Testbed {
             kubectl: programs.directory.join("kubectl"),
             server: server.clone(),
             children: Vec::new(),
+            kwok: None,
         };
         testbed.etcd(&programs, etcd, etcd_peer)?;
         testbed.api_server(&programs, &pki, api, etcd)?;
@@ -134,7 +141,8 @@ impl Testbed {
 
     /// The process ids of its parts, and lets them run on after this is dropped.
     pub fn keep(mut self) -> Vec<u32> {
-        std::mem::take(&mut self.children).iter().map(|(_, child)| child.id()).collect()
+        let kwok = self.kwok.take().map(Kept::release);
+        std::mem::take(&mut self.children).iter().map(|(_, child)| child.id()).chain(kwok).collect()
     }
 
     fn etcd(&mut self, programs: &Programs, port: u16, peer: u16) -> anyhow::Result<()> {
@@ -216,17 +224,13 @@ impl Testbed {
         for stage in stages {
             command.arg("--config").arg(stage);
         }
-        self.spawn("kwok", &mut command)
+        let log = self.directory.join("kwok.log");
+        self.kwok = Some(Kept::start(move || started(&mut command, &log))?);
+        Ok(())
     }
 
     fn spawn(&mut self, name: &'static str, command: &mut Command) -> anyhow::Result<()> {
-        let log = File::create(self.directory.join(format!("{name}.log")))?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
+        let child = started(command, &self.directory.join(format!("{name}.log")))?;
         self.children.push((name, child));
         Ok(())
     }
@@ -252,8 +256,67 @@ impl Testbed {
     }
 }
 
+/// Starts a program that writes to a log.
+fn started(command: &mut Command, log: &Path) -> anyhow::Result<Child> {
+    let log = File::options().create(true).append(true).open(log)?;
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))
+}
+
+/// A program that is started again when it ends by itself. kwok 0.8.0 has a race between its first looks at nodes and pods
+/// that ends it now and then ("concurrent map writes" in its expressions); nothing is lost when it begins anew.
+struct Kept {
+    child: Arc<Mutex<Child>>,
+    stops: Arc<AtomicBool>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl Kept {
+    fn start(mut start: impl FnMut() -> anyhow::Result<Child> + Send + 'static) -> anyhow::Result<Self> {
+        let child = Arc::new(Mutex::new(start()?));
+        let stops = Arc::new(AtomicBool::new(false));
+        let (of_keeper, is_over) = (child.clone(), stops.clone());
+        let keeper = std::thread::spawn(move || {
+            let mut starts = 1;
+            while !is_over.load(Ordering::Relaxed) && starts < STARTS_MAX {
+                std::thread::sleep(READY_POLL);
+                let mut child = of_keeper.lock().unwrap_or_else(PoisonError::into_inner);
+                if matches!(child.try_wait(), Ok(Some(_)))
+                    && let Ok(next) = start()
+                {
+                    *child = next;
+                    starts += 1;
+                }
+            }
+        });
+        Ok(Self { child, stops, keeper: Some(keeper) })
+    }
+
+    /// Lets it run on, and says which process it is.
+    fn release(mut self) -> u32 {
+        self.leave();
+        self.child.lock().unwrap_or_else(PoisonError::into_inner).id()
+    }
+
+    fn leave(&mut self) {
+        self.stops.store(true, Ordering::Relaxed);
+        // A keeper that panicked keeps nothing.
+        let _ended = self.keeper.take().map(JoinHandle::join);
+    }
+}
+
 impl Drop for Testbed {
     fn drop(&mut self) {
+        if let Some(mut kwok) = self.kwok.take() {
+            kwok.leave();
+            let mut child = kwok.child.lock().unwrap_or_else(PoisonError::into_inner);
+            let _gone = child.kill();
+            let _status = child.wait();
+        }
         for (_, child) in self.children.iter_mut().rev() {
             // What ended by itself is gone already.
             let _gone = child.kill();
